@@ -11,6 +11,7 @@
 //!           ├ a payer's debit that has not succeeded brought another amount ─► it failed, what came is such a late success;
 //!           │                                  and a difference
 //!           ├ it says that a payout came back ─► booked unless it is already, and matched: see [`returns`]
+//!           ├ two people let a line of its serial stand in another channel's file ─► nothing is booked: a difference
 //!           └ anything else ─► a difference, which ends as [`difference`] says
 //!    after the last part: what succeeded up to that date and is in no file ─► a difference, once a file
 //!    the net of the matched lines ─► Dr 1101 / Cr the rail (turned where more went out)
@@ -51,6 +52,7 @@ pub(crate) mod returns;
 #[cfg(test)]
 mod tests;
 
+use difference::twice::Stood;
 pub use difference::{Difference, DifferenceKind};
 use difference::{DifferenceEnd, Told};
 
@@ -262,16 +264,23 @@ pub fn decide_take(draft: &mut Draft<'_>, command: &TakeClearingFile) -> Result<
         channel: channel.clone(),
     };
     let (mut matched, mut returned) = (BTreeSet::new(), BTreeSet::new());
+    let stood = Stood::of(draft.state);
     for line in lines {
+        // What two people booked already is not matched: they look again.
+        let before = stood.before(line);
         let is_new = match line.kind {
-            LineKind::Return => returns::match_line(draft, &clearing, line)?.map(|payout| returned.insert(payout)),
+            LineKind::Return => {
+                returns::match_line(draft, &clearing, line)?.map(|payout| before.is_none() && returned.insert(payout))
+            }
             LineKind::Debit | LineKind::Refund | LineKind::Pay => {
-                match_line(draft, &mut clearing, line)?.map(|attempt| matched.insert(attempt))
+                match_line(draft, &mut clearing, line)?.map(|attempt| before.is_none() && matched.insert(attempt))
             }
         };
         match is_new {
             Ok(true) => count(&mut clearing, line)?,
-            Ok(false) => clearing.differs(Difference::of_line(DifferenceKind::Repeated, line)),
+            Ok(false) => {
+                clearing.differs(Difference { before, ..Difference::of_line(DifferenceKind::Repeated, line) });
+            }
             Err(kind) => clearing.differs(Difference::of_line(kind, line)),
         }
     }

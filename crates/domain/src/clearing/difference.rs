@@ -41,6 +41,7 @@ use crate::voucher::{BusinessKind, BusinessNumber};
 
 #[cfg(test)]
 mod tests;
+pub(super) mod twice;
 
 /// Why a line or an attempt does not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -52,7 +53,7 @@ pub enum DifferenceKind {
     /// The kind, amount or currency is not what was asked for.
     #[n(1)]
     OtherContent,
-    /// An earlier line matched it already.
+    /// An earlier line matched it already, or two people let one of its serial stand in another channel's file.
     #[n(2)]
     Repeated,
     /// It had failed for us, and nothing of it can be booked by the file: a return of what did not arrive.
@@ -148,12 +149,15 @@ pub struct Difference {
     /// How it ended; none while it is open.
     #[n(4)]
     pub end: Option<DifferenceEnd>,
+    /// Of a line that would have matched, the difference by which two people had let it stand before (level 16).
+    #[n(5)]
+    pub before: Option<DifferenceId>,
 }
 
 impl Difference {
     /// One that is open.
     pub(crate) fn new(kind: DifferenceKind, serial: &str, amount: Minor) -> Self {
-        Self { kind, serial: format!("{serial:.40}"), amount, line: None, end: None }
+        Self { kind, serial: format!("{serial:.40}"), amount, line: None, end: None, before: None }
     }
 
     /// A line that differs.
@@ -304,6 +308,7 @@ impl Told {
 fn line_of_awaited(state: &State, difference: &Difference) -> Option<LineKind> {
     match difference.kind {
         DifferenceKind::Missing | DifferenceKind::OtherContent => {}
+        DifferenceKind::Repeated if difference.before.is_some() => {}
         DifferenceKind::UnknownSerial | DifferenceKind::Repeated | DifferenceKind::FailedHere => return None,
     }
     difference.line.or_else(|| LineKind::of(&attempt_of(state, &difference.serial)?.operation))
@@ -319,7 +324,7 @@ pub(super) fn matched(
     let channel = clearing.channel_name();
     let is_over = |id: &DifferenceId| {
         state.difference(*id).is_ok_and(|(file, difference)| match difference.kind {
-            // The line that matched came before it.
+            // The line that matched, or that two people let stand, came before it.
             DifferenceKind::Repeated => false,
             DifferenceKind::Missing => {
                 file.channel_name() == channel && has_come(state, difference, attempts, returned)
@@ -342,11 +347,16 @@ fn has_come(
     returned: &BTreeSet<PayoutId>,
 ) -> bool {
     let Some(attempt) = attempt_of(state, &difference.serial) else { return false };
-    if difference.line != Some(LineKind::Return) {
-        return attempt.cleared.is_some() || attempts.contains(&attempt.id);
+    let went = attempt.cleared.is_some() || attempts.contains(&attempt.id);
+    let Purpose::Payout(id) = attempt.purpose else { return went && difference.line != Some(LineKind::Return) };
+    let payout = || state.payouts.get(id.0);
+    let back = || returned.contains(&id) || payout().is_some_and(|payout| payout.return_cleared.is_some());
+    match difference.line {
+        Some(LineKind::Return) => back(),
+        Some(LineKind::Debit | LineKind::Refund | LineKind::Pay) => went,
+        // Before level 16 a file said the same of a payment and of its return.
+        None => went && (back() || payout().is_some_and(|payout| returns::uncleared_key(payout).is_none())),
     }
-    let Purpose::Payout(id) = attempt.purpose else { return false };
-    returned.contains(&id) || state.payouts.get(id.0).is_some_and(|payout| payout.return_cleared.is_some())
 }
 
 /// Whether a line of this part, under the serial of one that differed, matched: of a serial that was unknown the same line, which
@@ -409,9 +419,9 @@ const fn signed(line: LineKind, amount: Minor) -> Minor {
 /// Settles a difference, as two people saw it.
 ///
 /// # Errors
-/// `approval_required`; `clearing_unknown`; `difference_state` if it is not open or its line cannot stand; `difference_voucher` for a
-/// voucher that does not leave the rail's clearing account even; `insufficient_funds` if more goes out than 1101 holds,
-/// `calendar_unknown`, and those of a manual voucher.
+/// `approval_required`; `clearing_unknown`; `difference_state` if it is not open, its line cannot stand or its money may lie in suspense
+/// already; `difference_voucher` for a voucher that does not leave the rail's clearing account even; `insufficient_funds` if more goes
+/// out than 1101 holds, `calendar_unknown`, and those of a manual voucher.
 pub fn decide_settle(draft: &mut Draft<'_>, command: SettleDifference) -> Result<Reply, Refusal> {
     let approval = approval::require(draft, "settling a difference of a clearing file")?.id;
     let SettleDifference { difference: id, accepted, voucher } = command;
@@ -422,6 +432,9 @@ pub fn decide_settle(draft: &mut Draft<'_>, command: SettleDifference) -> Result
     }
     let ours = awaiting(draft.state, &file, &difference);
     let booked = if accepted { stands(id, &difference, ours)? } else { 0 };
+    if accepted {
+        twice::refuse_suspended(draft.state, id, &file, booked)?;
+    }
     let lies = ours.map_or(0, |(_, line, asked)| signed(line, asked));
     // What is left on the rail's account, on its credit side.
     let left = i128::from(booked).saturating_sub(i128::from(lies));

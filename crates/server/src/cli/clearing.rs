@@ -147,7 +147,7 @@ const PARTS: [Field; 9] = [
     money("net"),
 ];
 const DIFFERENCES: [Field; 3] = [text("kind"), text("serial"), money("amount")];
-const LISTED: [Field; 10] = [
+const LISTED: [Field; 11] = [
     text("id"),
     text("channel"),
     text("date"),
@@ -158,6 +158,7 @@ const LISTED: [Field; 10] = [
     text("since"),
     text("ended"),
     text("ended_by"),
+    text("before"),
 ];
 
 impl Clearing {

@@ -401,8 +401,8 @@ mod tests {
     use super::*;
 
     fn part(number: u32) -> Clearing {
-        let (kind, serial, line, end) = (DifferenceKind::Missing, "7".into(), None, None);
-        let difference = Difference { kind, serial, amount: 9, line, end };
+        let (kind, serial) = (DifferenceKind::Missing, "7".into());
+        let difference = Difference { kind, serial, amount: 9, line: None, end: None, before: None };
         Clearing {
             id: ClearingId(u64::from(number)),
             rail: Rail::Epcc,

@@ -97,3 +97,16 @@ fn a_file_under_a_wrong_name_ends_with_the_right_one() {
     let error = operator.get("/v1/clearing/differences?open=maybe").error();
     assert_eq!((error.0, error.1.as_str(), error.2.as_str()), (400, "field_malformed", "open"));
 }
+
+#[test]
+fn what_lies_in_suspense_already_is_not_accepted() {
+    let server = Server::start();
+    let (market, staff) = (Market::open(&server), Staff::hire(&server));
+    let operator = &market.operator;
+    let file = text(&takes(operator, "epcc", &"7".repeat(31), 700), "/id");
+    let stands = json!({"kind": "settle_difference", "difference": format!("{file}_1"), "accepted": true});
+    assert_eq!(staff.maker.propose_shown(&stands).error().1, "difference_voucher");
+    let line = json!({"reference": "L-1", "date": DAY, "direction": "in", "amount": 700, "currency": "CNY"});
+    operator.post("/v1/reserve-lines", &line).ok();
+    assert_eq!(staff.maker.propose_shown(&stands).error().1, "difference_state");
+}

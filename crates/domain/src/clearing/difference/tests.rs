@@ -9,9 +9,11 @@ use crate::attempt::{Outcome, serial};
 use crate::book::Side;
 use crate::clearing::TakeClearingFile;
 use crate::command::Command;
-use crate::ids::OrderId;
+use crate::ids::{AccountId, OrderId};
 use crate::manual_voucher::{TemplateCommand, TemplateLine};
 use crate::payout::{CreatePayout, PayTo};
+use crate::reserve_line::LineDirection::In;
+use crate::suspense::AllocateSuspense;
 use crate::testkit::orders::card;
 use crate::testkit::{Kit, date, success};
 use crate::voucher::{Entry, EventCode};
@@ -27,7 +29,8 @@ fn kit() -> Kit {
     kit.people();
     let both = |subject| [Side::Debit, Side::Credit].map(|side| TemplateLine { subject, side });
     let mut lines = vec![TemplateLine { subject: Subject::Suspense, side: Side::Credit }];
-    lines.extend([Subject::ClearingEpcc, Subject::ReceivableFund].into_iter().flat_map(both));
+    let subjects = [Subject::ClearingEpcc, Subject::ClearingUnionPay, Subject::ReceivableFund];
+    lines.extend(subjects.into_iter().flat_map(both));
     let (code, title, event) = (TEMPLATE.to_string(), "differences of files".to_string(), EventCode::ManualVoucher);
     kit.decided("accountant", Proposal::VoucherTemplate(TemplateCommand::Set { code, title, event, lines }));
     kit
@@ -298,16 +301,140 @@ fn a_line_of_nobodys_is_booked_to_suspense_or_not_at_all() {
     kit.posted_once();
 }
 
+/// Allocates what was last brought to suspense, all of it if no amount is said.
+fn allocated(kit: &mut Kit, to: AccountId, amount: Option<Minor>) {
+    let item = kit.state.suspense_items.iter().last().unwrap().1.id;
+    kit.approved(Command::AllocateSuspense(AllocateSuspense { item, to, amount }));
+}
+
 #[test]
-fn a_payout_and_its_return_are_missing_each_for_itself() {
+fn what_may_lie_in_suspense_already_is_not_booked() {
     let mut kit = kit();
+    let (_, wrong) = paid(&mut kit);
+    let (_, right) = paid(&mut kit);
+    let merchant = kit.landlord();
+    let account = kit.state.merchant(merchant).unwrap().available;
+    let lines = vec![ClearingLine { amount: 5_001, ..line_of(&wrong) }, line_of(&right)];
+    kit.take_file(Rail::Epcc, DAY, lines);
+    let accepts = |kit: &mut Kit| settles(kit, 71, (FIRST, true), None);
+    // Lines of another amount, or of a day before the file's, bar nothing: what is wrong is that there is no voucher.
+    let (other, mut before) = (kit.line("other", In, 10_002), kit.line("before", In, 5_001));
+    before.date = date("2026-03-04");
+    kit.take_line(other);
+    kit.take_line(before);
+    assert_eq!(accepts(&mut kit), Err(RefusalCode::DifferenceVoucher));
+    // Its own line, and that of the session with it.
+    for (reference, amount) in [("alone", 5_001), ("session", 10_001)] {
+        let line = kit.line(reference, In, amount);
+        kit.take_line(line);
+        assert_eq!(accepts(&mut kit), Err(RefusalCode::DifferenceState), "{reference}");
+        allocated(&mut kit, account, Some(amount - 1));
+        assert_eq!(accepts(&mut kit), Err(RefusalCode::DifferenceState), "some of it is left");
+        allocated(&mut kit, account, None);
+        assert_eq!(accepts(&mut kit), Err(RefusalCode::DifferenceVoucher), "it was another's");
+    }
+    assert_eq!(open(&kit), [FIRST]);
+}
+
+#[test]
+fn what_lies_in_suspense_pays_the_claim_of_what_is_not_accepted() {
+    let mut kit = kit();
+    paid(&mut kit);
+    paid(&mut kit);
+    kit.take_file(Rail::Epcc, DAY, vec![]);
+    let line = kit.line("session", In, 10_000);
+    kit.take_line(line);
+    let second = DifferenceId { number: 2, ..FIRST };
+    assert_eq!(open(&kit), [FIRST, second]);
+    for (approval, id) in [(71, FIRST), (72, second)] {
+        assert_eq!(settles(&mut kit, approval, (id, true), None), Err(RefusalCode::DifferenceState), "{id}");
+        let claim = voucher(&kit, Subject::ReceivableFund, Subject::ClearingEpcc, 5_000);
+        assert_eq!(settles(&mut kit, approval, (id, false), claim), Ok(Reply::Clearing(ClearingId(1))));
+        let to = kit.state.institution(Subject::ReceivableFund, CNY).unwrap();
+        allocated(&mut kit, to, Some(5_000));
+    }
+    kit.books(&[(1101, 10_000), (2291, 20), (1291, 20), (5001, 20)]);
+    assert!(kit.state.awaited_sessions.is_empty(), "no line is awaited that does not come");
+}
+
+#[test]
+fn a_line_that_two_people_let_stand_elsewhere_is_not_booked_again() {
+    for (accepted, voucher_of, books) in [
+        (true, None, vec![(1101, 10_000), (2241, 5_000)]),
+        (false, Some(5_000), vec![(1101, 5_000), (1131, 5_000), (2241, 5_000)]),
+    ] {
+        let mut kit = kit();
+        let (order, attempt) = paid(&mut kit);
+        let line = line_of(&attempt);
+        let elsewhere = kit.take_file(Rail::UnionPay, DAY, vec![line.clone()]);
+        let to_suspense = voucher(&kit, Subject::ClearingUnionPay, Subject::Suspense, 5_000);
+        assert_eq!(settles(&mut kit, 71, (FIRST, true), to_suspense), Ok(Reply::Clearing(elsewhere)));
+        kit.take_file(Rail::Epcc, DAY, vec![]);
+        let file = kit.take_file(Rail::Epcc, NEXT, vec![line.clone()]);
+        let id = DifferenceId { clearing: file, number: 1 };
+        let missing = DifferenceId { clearing: ClearingId(2), number: 1 };
+        let (repeated, again) = (DifferenceKind::Repeated, Some(DifferenceEnd::Again(missing)));
+        assert_eq!(found(&kit, file), [(repeated, None), (DifferenceKind::Missing, again)]);
+        assert_eq!(kit.state.difference(id).unwrap().1.before, Some(FIRST));
+        assert_eq!(open(&kit), [missing, id]);
+        kit.books(&[(1101, 5_000), (1121, 5_000), (2241, 5_000), (2291, 10), (1291, 10), (5001, 10)]);
+        assert_eq!(kit.state.order(order).unwrap().due, None);
+
+        // Both moved, or one and the claim on the other is paid from suspense.
+        let claim = voucher_of.and_then(|amount| voucher(&kit, Subject::ReceivableFund, Subject::ClearingEpcc, amount));
+        assert_eq!(settles(&mut kit, 72, (id, accepted), claim), Ok(Reply::Clearing(file)));
+        let mut expected: Vec<(u16, Minor)> = vec![(2291, 10), (1291, 10), (5001, 10)];
+        expected.extend(books);
+        kit.books(&expected);
+        assert_eq!(kit.state.order(order).unwrap().due.is_some(), accepted);
+        assert!(open(&kit).is_empty());
+        kit.restore();
+
+        // What comes afterwards is one line too many, as of any that is cleared.
+        let file = kit.take_file(Rail::Epcc, "2026-03-09", vec![line]);
+        let last = DifferenceId { clearing: file, number: 1 };
+        assert_eq!(found(&kit, file), [(repeated, None)]);
+        assert_eq!(settles(&mut kit, 73, (last, false), None), Ok(Reply::Clearing(file)));
+        kit.posted_once();
+    }
+}
+
+/// A payout of 1,000 that arrived.
+fn sent(kit: &mut Kit) -> PayoutId {
     let merchant = kit.landlord();
     let account = kit.state.merchant(merchant).unwrap().available;
     kit.fund(account, 5_000);
     let create = CreatePayout { account, to: PayTo::Settlement, amount: 1_000, fee: 0, currency: CNY, send_now: true };
     let Reply::Payout(payout) = kit.given(Command::CreatePayout(create)) else { panic!("a payout was created") };
     kit.answered(success(DAY));
+    payout
+}
+
+fn came_back(kit: &mut Kit, payout: PayoutId) {
     kit.given(Command::ReturnPayout { payout, reference: String::from("back-1"), date: date(DAY) });
+}
+
+#[test]
+fn a_missing_return_of_before_lines_were_kept_is_not_over_with_its_payment() {
+    let mut kit = kit();
+    let payout = sent(&mut kit);
+    let attempt = kit.state.attempts.iter().last().unwrap().1.clone();
+    let of_before = Difference::new(DifferenceKind::Missing, &attempt.serial(), 1_000);
+    let (attempts, returned) = (BTreeSet::from([attempt.id]), BTreeSet::from([payout]));
+    let none = BTreeSet::new();
+    assert!(has_come(&kit.state, &of_before, &attempts, &none), "it never came back");
+    came_back(&mut kit, payout);
+    assert!(!has_come(&kit.state, &of_before, &attempts, &none), "it may be the return");
+    assert!(has_come(&kit.state, &of_before, &attempts, &returned));
+    let of_payment = Difference { line: Some(LineKind::Pay), ..of_before };
+    assert!(has_come(&kit.state, &of_payment, &attempts, &none));
+}
+
+#[test]
+fn a_payout_and_its_return_are_missing_each_for_itself() {
+    let mut kit = kit();
+    let payout = sent(&mut kit);
+    came_back(&mut kit, payout);
     kit.take_file(Rail::Epcc, DAY, vec![]);
     let lines: Vec<_> = kit.state.clearing(ClearingId(1)).unwrap().differences.iter().map(|it| it.line).collect();
     assert_eq!(lines, [Some(LineKind::Pay), Some(LineKind::Return)]);

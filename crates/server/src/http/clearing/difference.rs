@@ -88,6 +88,9 @@ pub(crate) struct ListedDifferenceView {
     accepted: Option<bool>,
     /// What that brought to the reserve account; below zero if it took out.
     booked: Option<Amount>,
+    /// Of a `repeated` line the difference of another channel's file by which two people had booked it: look whether both moved.
+    #[schema(example = "clr_1_4")]
+    before: Option<String>,
     /// `settle` by two people.
     allowed_actions: Vec<&'static str>,
 }
@@ -119,6 +122,7 @@ impl ListedDifferenceView {
             ended_by,
             accepted,
             booked,
+            before: difference.before.map(|before| before.to_string()),
             allowed_actions: if difference.is_open() { vec!["settle"] } else { Vec::new() },
         }
     }

@@ -1,0 +1,91 @@
+//! Money that a line would bring to the reserve account a second time: it lies in suspense, or two people booked it by the file of another
+//! channel.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{Difference, DifferenceEnd, DifferenceId, DifferenceKind, line_of_awaited, signed, state_of};
+use crate::clearing::{Clearing, ClearingLine, LineKind};
+use crate::ids::SuspenseId;
+use crate::money::{Currency, Minor};
+use crate::refusal::Refusal;
+use crate::reserve_line::ReserveLine;
+use crate::state::State;
+use crate::suspense::SuspenseItem;
+use crate::voucher::{BusinessKind, BusinessNumber};
+
+/// How many further open differences of a session are looked at together with one: a line of the statement may have any of them in it.
+const MAX_FURTHER: usize = 8;
+
+/// Lines under serials that their channel was not asked with, which two people let stand: their money is booked, whoever else tells of it.
+#[derive(Debug)]
+pub(in crate::clearing) struct Stood(BTreeMap<(String, LineKind), DifferenceId>);
+
+impl Stood {
+    /// Those of all files.
+    pub(in crate::clearing) fn of(state: &State) -> Self {
+        let stood = |(id, it): (DifferenceId, &Difference)| {
+            let accepted = matches!(it.end, Some(DifferenceEnd::Settled { accepted: true, .. }));
+            let stands = accepted && it.kind == DifferenceKind::UnknownSerial;
+            it.line.filter(|_| stands).map(|line| ((it.serial.clone(), line), id))
+        };
+        Self(state.clearings.iter().flat_map(|(_, file)| file.numbered()).filter_map(stood).collect())
+    }
+
+    /// The one that booked a line's money.
+    pub(in crate::clearing) fn before(&self, line: &ClearingLine) -> Option<DifferenceId> {
+        self.0.get(&(line.serial.clone(), line.kind)).copied()
+    }
+}
+
+/// Refuses to book what a line of the statement may have brought to suspense, while something of it lies there: one from the file's date
+/// on, of an amount that would have this money in it, or with such an amount left.
+///
+/// # Errors
+/// `difference_state`.
+pub(super) fn refuse_suspended(state: &State, id: DifferenceId, file: &Clearing, booked: Minor) -> Result<(), Refusal> {
+    let amounts = amounts(state, id, file, booked);
+    let may_be = |item: &SuspenseItem, line: &ReserveLine| {
+        let has_amount = amounts.contains(&line.amount) || amounts.contains(&item.rest());
+        line.currency == Currency::Cny && line.date >= file.date && has_amount
+    };
+    let Some((item, line)) = suspended(state).find(|(item, line)| may_be(item, line)) else { return Ok(()) };
+    let (item, ReserveLine { reference, date, amount, .. }) = (item.id, line);
+    Err(state_of(format!(
+        "{item} may be this money: '{reference}' of {date} brought {amount} CNY to suspense; if it is, settle {id} without accepting it \
+         and allocate {item} to 1131; if it is not, allocate all of {item} first"
+    )))
+}
+
+/// What a line of the statement would show that has a difference's money in it: by itself or with what its session awaits, and either
+/// with further open differences of that session.
+fn amounts(state: &State, id: DifferenceId, file: &Clearing, booked: Minor) -> BTreeSet<Minor> {
+    let session = (file.rail, file.date);
+    let awaited = state.awaited_sessions.get(&session).copied().unwrap_or_default();
+    let further = |other: DifferenceId| {
+        let (told_by, difference) = state.difference(other).ok()?;
+        if other == id || (told_by.rail, told_by.date) != session {
+            return None;
+        }
+        let line = difference.line.or_else(|| line_of_awaited(state, difference))?;
+        Some(signed(line, difference.amount))
+    };
+    let mut amounts = BTreeSet::from([booked, awaited.saturating_add(booked)]);
+    for brings in state.open_differences.iter().filter_map(|(other, ())| further(*other)).take(MAX_FURTHER) {
+        let with: Vec<Minor> = amounts.iter().map(|amount| amount.saturating_add(brings)).collect();
+        amounts.extend(with);
+    }
+    amounts
+}
+
+/// The lines of the statement of which something lies in suspense.
+fn suspended(state: &State) -> impl Iterator<Item = (&SuspenseItem, &ReserveLine)> {
+    let of = |line| BusinessNumber::object(BusinessKind::ReserveLine, line);
+    let all = (of(0), SuspenseId(0))..=(of(u64::MAX), SuspenseId(u64::MAX));
+    state.open_suspense.range(all).filter_map(move |((source, item), ())| match source {
+        BusinessNumber::Object { id, .. } => state.suspense_items.get(item.0).zip(state.reserve_lines.get(*id)),
+        BusinessNumber::Bulk { .. } | BusinessNumber::Text(_) | BusinessNumber::Step { .. } => None,
+    })
+}
