@@ -11,7 +11,7 @@ use crate::clearing::TakeClearingFile;
 use crate::command::Command;
 use crate::ids::{AccountId, OrderId};
 use crate::manual_voucher::{TemplateCommand, TemplateLine};
-use crate::payout::{CreatePayout, PayTo};
+use crate::payout::{CreatePayout, PayTo, PayoutStatus};
 use crate::reserve_line::LineDirection::In;
 use crate::suspense::AllocateSuspense;
 use crate::testkit::orders::card;
@@ -412,6 +412,33 @@ fn sent(kit: &mut Kit) -> PayoutId {
 
 fn came_back(kit: &mut Kit, payout: PayoutId) {
     kit.given(Command::ReturnPayout { payout, reference: String::from("back-1"), date: date(DAY) });
+}
+
+#[test]
+fn a_return_that_two_people_let_stand_elsewhere_is_booked_to_its_account_alone() {
+    let mut kit = kit();
+    let payout = sent(&mut kit);
+    let pay = line_of(kit.state.attempts.iter().last().unwrap().1);
+    let back = ClearingLine { kind: LineKind::Return, ..pay.clone() };
+    let elsewhere = kit.take_file(Rail::UnionPay, DAY, vec![back.clone()]);
+    let to_suspense = voucher(&kit, Subject::ClearingUnionPay, Subject::Suspense, 1_000);
+    assert_eq!(settles(&mut kit, 71, (FIRST, true), to_suspense), Ok(Reply::Clearing(elsewhere)));
+    let file = kit.take_file(Rail::Epcc, DAY, vec![pay, back.clone()]);
+    let id = DifferenceId { clearing: file, number: 1 };
+    let again = Some(DifferenceEnd::Again(id));
+    assert_eq!(found(&kit, file), [(DifferenceKind::Repeated, None), (DifferenceKind::Missing, again)]);
+    let row = kit.state.payout(payout).unwrap();
+    assert_eq!((row.status, row.return_cleared), (PayoutStatus::Returned, None));
+    let own = |kit: &Kit| [Subject::CentralBank, Subject::Suspense].map(|subject| kit.own(subject));
+    assert_eq!(own(&kit), [0, 1_000], "the payment left, and of the return nothing came but what was let stand");
+    kit.restore();
+    assert_eq!(settles(&mut kit, 72, (id, true), None), Ok(Reply::Clearing(file)), "both moved");
+    assert_eq!((own(&kit), open(&kit)), ([1_000, 1_000], vec![]));
+    assert_eq!(kit.state.payout(payout).unwrap().return_cleared, Some(date(DAY)));
+    let file = kit.take_file(Rail::Epcc, NEXT, vec![back]);
+    assert_eq!(found(&kit, file), [(DifferenceKind::Repeated, None)]);
+    kit.posted_once();
+    kit.restore();
 }
 
 #[test]
