@@ -56,6 +56,14 @@ impl Checkpointer {
         self.done.map_or(0, |checkpoint| checkpoint.position)
     }
 
+    /// Has `pause` called now and then while rows are written on this machine's processor.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn pause_by(&self, pause: impl FnMut() + Send + 'static) -> Result<(), ProjectorError> {
+        Ok(self.store.pause_by(pause)?)
+    }
+
     /// Goes on in a new epoch.
     pub fn lead(&mut self, epoch: u64) {
         self.epoch = self.epoch.max(epoch);

@@ -80,7 +80,7 @@ pub fn commit(
     if let Some(previous) = previous.filter(|it| next.position < it.position || next.epoch < it.epoch) {
         return Err(StoreError::Backward { previous: *previous, next: *next });
     }
-    database.transaction(|session| {
+    database.durable_transaction(|session| {
         // First the comparison: it also keeps a second writer waiting until this one is done.
         if !set(session, previous, next, core)? {
             let found = read(session)?;

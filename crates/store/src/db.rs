@@ -283,6 +283,18 @@ impl Database {
         }
     }
 
+    /// Has `pause` called now and then while rows are written, by the thread that writes them: it may sleep, so that others have
+    /// the processor. Not with PostgreSQL, whose own processes write rows.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn pause_by(&self, pause: impl FnMut() + Send + 'static) -> Result<(), StoreError> {
+        match &self.0 {
+            Backend::Sqlite(sqlite) => sqlite.pause_by(pause),
+            Backend::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Does reading `work` on one unchanging image of the database.
     ///
     /// # Errors

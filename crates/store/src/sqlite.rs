@@ -1,9 +1,10 @@
 //! The store in a SQLite file: one connection that writes, a few that read beside it.
 //!
-//! WAL, so that readers never wait for the writer, and `synchronous` NORMAL: a commit costs no sync of its own, and a
-//! power cut may lose the last ones. What is left is still one checkpoint with exactly its rows, since the write-ahead
-//! log is cut at a commit; it only stands further behind the journal, which replay makes good. The journal itself lies
-//! in another file, because SQLite has one writer a file.
+//! WAL, so that readers never wait for the writer. A checkpoint's commit is synced, once a second: what lies in the log is then
+//! never much, and whatever syncs next, the journal beside it not least, waits for little (ADR 0116). All else is `synchronous`
+//! NORMAL: a commit costs no sync of its own, and a power cut may lose the last ones. What is left is still one checkpoint with
+//! exactly its rows, since the write-ahead log is cut at a commit. The journal itself lies in another file, because SQLite has
+//! one writer a file.
 
 use std::fmt;
 use std::ops::Deref;
@@ -35,6 +36,9 @@ const KEPT_STATEMENTS: usize = 96;
 const WRITER: &str = "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; \
                       PRAGMA wal_autocheckpoint = 16384;";
 
+/// Steps of SQLite's machine between two looks at whether to pause: those of some ten rows.
+const STEPS: i32 = 500;
+
 /// The file.
 pub(crate) struct Sqlite {
     path: PathBuf,
@@ -61,6 +65,16 @@ impl Sqlite {
         use_write_ahead_log(&writer).map_err(failed)?;
         let readers = Readers { path: path.to_owned(), pool: Mutex::default(), returned: Condvar::new() };
         Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers })
+    }
+
+    pub(crate) fn pause_by(&self, mut pause: impl FnMut() + Send + 'static) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let step = move || {
+            pause();
+            // Whether to break off.
+            false
+        };
+        writer.progress_handler(STEPS, Some(step)).map_err(|error| StoreError::database("setting pauses", error))
     }
 
     pub(crate) fn query(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {

@@ -92,6 +92,7 @@ impl Desk {
                     self.weight += pending.weight();
                     self.carried.extend(pending);
                     self.jobs += 1;
+                    self.line.hurry(!matches!(errand, Errand::Write));
                     self.do_errand(errand)?;
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) if self.trouble.is_over(self.at_ms()) => {

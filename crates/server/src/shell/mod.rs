@@ -33,6 +33,7 @@ pub(crate) mod lease;
 pub(crate) mod merger;
 pub(crate) mod notification;
 mod outflow;
+mod pace;
 pub(crate) mod projector;
 pub(crate) mod real_name_check;
 pub(crate) mod recall;

@@ -8,7 +8,7 @@
 //! A checkpoint by time or size is begun only when none is being written, so what is pending grows with the lag and
 //! checkpoints with it. Close and a checkpoint asked for stand in line.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,9 +21,13 @@ use tokio::sync::{oneshot, watch};
 
 use super::background;
 use super::checkpointer::{Desk, Errand, Job, Said};
+use super::pace::Pace;
 
 /// How many batches may wait for the projector before the writer waits for it.
 const BATCHES_BEHIND: usize = 64;
+/// What a checkpoint holds at most, in entries, images of rows and keys, to be written with pauses: of more, the pauses would still
+/// go on when the next one is due.
+pub(crate) const LIGHT: u64 = 50_000;
 
 /// What the projector is asked.
 pub(crate) enum Message {
@@ -131,6 +135,8 @@ pub(crate) fn start(
     let (weight_behind, behind) = watch::channel(publisher.weight());
     let (jobs, wanted) = mpsc::channel();
     let line = Line::default();
+    let mut pace = Pace::new(line.clone());
+    checkpointer.pause_by(move || pace.step()).map_err(std::io::Error::other)?;
     let desk = Desk::new(checkpointer, line.clone());
     let (said, written) = (desk.said(), desk.last());
     let checkpointing = background::spawn("checkpointer", move || desk.run(&wanted))?;
@@ -144,10 +150,11 @@ pub(crate) fn start(
 pub(crate) struct Line {
     jobs: Arc<AtomicUsize>,
     weight: Arc<AtomicU64>,
+    is_awaited: Arc<AtomicBool>,
 }
 
 impl Line {
-    fn joined(&self, weight: u64) {
+    pub(crate) fn joined(&self, weight: u64) {
         self.jobs.fetch_add(1, Ordering::Relaxed);
         self.weight.fetch_add(weight, Ordering::Relaxed);
     }
@@ -160,6 +167,18 @@ impl Line {
 
     fn is_empty(&self) -> bool {
         self.jobs.load(Ordering::Relaxed) == 0
+    }
+
+    /// Somebody waits for what is written now, or nobody does.
+    pub(crate) fn hurry(&self, is_awaited: bool) {
+        self.is_awaited.store(is_awaited, Ordering::Relaxed);
+    }
+
+    /// Whether a checkpoint is written that nobody waits for, with nothing behind it, and no more than goes with pauses.
+    pub(crate) fn is_in_no_hurry(&self) -> bool {
+        self.jobs.load(Ordering::Relaxed) == 1
+            && !self.is_awaited.load(Ordering::Relaxed)
+            && self.weight.load(Ordering::Relaxed) <= LIGHT
     }
 }
 
@@ -191,7 +210,8 @@ impl Work {
                     ended.recv().ok();
                 }
                 Ok(Message::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    self.queue(Errand::Write);
+                    // As if somebody waited for it: whoever stops the platform does.
+                    self.queue(Errand::Tell(oneshot::channel().0));
                     return self.end();
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {}

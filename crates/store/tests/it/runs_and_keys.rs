@@ -1,6 +1,8 @@
 //! The catalogue of runs and the idempotency keys.
 
 use std::slice::from_ref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::ids::AccountId;
 use domain::restore::Core;
@@ -16,6 +18,7 @@ on_both! {
     a_day_follows_from_the_last_end_before_it_and_what_that_does_not_hold
     merged_files_take_the_place_of_all_they_were_or_of_none
     crowded_dates_are_those_with_so_many_files_of_entries
+    rows_are_written_with_pauses_on_this_machines_processor
     keys_come_back_by_name
     keys_come_back_by_position
     keys_of_a_request_come_with_the_position_the_store_stands_at
@@ -166,6 +169,21 @@ fn more_keys_than_a_page_come_back_in_order(place: &Place) {
     let database = place.open();
     let keys: Vec<KeyRow> = (0..9_000).map(|number| key_row("mch_1", &format!("{number:06}"), 202_603)).collect();
     commit(&database, &[], &keys);
+    assert_eq!(key::all(&database).unwrap(), keys);
+}
+
+fn rows_are_written_with_pauses_on_this_machines_processor(place: &Place) {
+    let (database, pauses) = (place.open(), Arc::new(AtomicU64::new(0)));
+    let counted = pauses.clone();
+    let count = move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    };
+    database.pause_by(count).unwrap();
+    let keys: Vec<KeyRow> = (0..2_000).map(|number| key_row("mch_1", &format!("{number:06}"), 202_603)).collect();
+    commit(&database, &[], &keys);
+    let pauses = pauses.load(Ordering::Relaxed);
+    let expected = if place.file().is_some() { 20..=2_000 } else { 0..=0 };
+    assert!(expected.contains(&pauses), "{pauses} times in {} rows", keys.len());
     assert_eq!(key::all(&database).unwrap(), keys);
 }
 
