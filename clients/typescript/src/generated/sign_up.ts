@@ -26,7 +26,7 @@ export interface NewSignUp {
   payer: string;
   /** The phone that the bank knows. */
   phone: Encrypted;
-  /** The network: `epcc` unless said. */
+  /** The network, `epcc` unless said, or a further channel of it: where it is signed it pays, and nowhere else. */
   rail?: string | null;
 }
 
@@ -40,6 +40,8 @@ export interface PageView_SignUpView {
   agreement?: string | null;
   allowed_actions: Array<string>;
   bank: string;
+  /** The channel that signs: called as its rail, or a further one of that. Payments name it in `agreements`. */
+  channel: string;
   credit: boolean;
   ended_at?: string | null;
   /** Until when a code is taken. */
@@ -75,6 +77,8 @@ export interface SignUpView {
   agreement?: string | null;
   allowed_actions: Array<string>;
   bank: string;
+  /** The channel that signs: called as its rail, or a further one of that. Payments name it in `agreements`. */
+  channel: string;
   credit: boolean;
   ended_at?: string | null;
   /** Until when a code is taken. */
