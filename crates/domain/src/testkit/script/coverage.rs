@@ -342,10 +342,7 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
         &[RefusalCode::SplitUnknown, RefusalCode::SplitAmount, RefusalCode::RefundUnknown, RefusalCode::RefundState],
     ),
     ("what a person acts on: task/tests.rs", &[RefusalCode::TaskState, RefusalCode::TaskVoucher]),
-    (
-        "how differences of files end: clearing/difference/tests.rs",
-        &[RefusalCode::DifferenceState, RefusalCode::DifferenceVoucher],
-    ),
+    ("how differences of files end: clearing/difference/tests.rs", &[RefusalCode::DifferenceVoucher]),
     (
         "certificates: certificate/tests.rs",
         &[

@@ -1,7 +1,7 @@
-//! Rent that own money acts on: `rent`, `card-rent`, `receiver`, `split`, `refund`, `clear`, `settle`. What own money does:
-//! `line`, `statement`, `sweep-income`, `inject`, `cancel-transfer`, `chargeback`, `book`, `win`, `cover`, `collect`, `owes`,
-//! `rules`, `advance`, `repay`, `return-advance`, `shows`. See [`crate::reserve_line`], [`crate::own_transfer`], [`crate::chargeback`],
-//! [`crate::arrears`] and [`crate::advance`].
+//! Rent that own money acts on: `rent`, `card-rent`, `receiver`, `split`, `refund`, `clear`, `clear-nothing`, `difference`,
+//! `settle`. What own money does: `line`, `statement`, `sweep-income`, `inject`, `cancel-transfer`, `chargeback`, `book`, `win`,
+//! `cover`, `collect`, `owes`, `rules`, `advance`, `repay`, `return-advance`, `shows`. See [`crate::clearing`],
+//! [`crate::reserve_line`], [`crate::own_transfer`], [`crate::chargeback`], [`crate::arrears`] and [`crate::advance`].
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -14,6 +14,7 @@ use crate::attempt::Rail;
 use crate::calendar::Date;
 use crate::chargeback::{ChargebackCommand, ReceiveChargeback};
 use crate::clearing::TakeClearingFile;
+use crate::clearing::difference::SettleDifference;
 use crate::command::Command;
 use crate::ids::{AdvanceId, ChargebackId, LegId, MerchantId, OrderId, OwnTransferId};
 use crate::money::{Currency, Minor};
@@ -68,6 +69,15 @@ fn orders(script: &mut Script, words: &[&str]) -> Read {
             let (rail, lines) = (rail(network), script.kit.clearing_lines(rail(network), day));
             let (date, channel) = (date(day), None);
             Command::TakeClearingFile(TakeClearingFile { rail, date, part: 1, last: true, lines, channel })
+        }
+        // The file of a rail that leaves out all that succeeded.
+        ["clear-nothing", network, day] => {
+            let (rail, date, lines) = (rail(network), date(day), Vec::new());
+            Command::TakeClearingFile(TakeClearingFile { rail, date, part: 1, last: true, lines, channel: None })
+        }
+        ["difference", id, how] => {
+            let (difference, accepted) = (id.parse().expect("a difference"), how == "stands");
+            Command::SettleDifference(SettleDifference { difference, accepted, voucher: None })
         }
         ["settle", merchant] => {
             Command::Settle { merchant: MerchantId(script.id(merchant)), today: Date::in_shanghai(script.kit.now) }
