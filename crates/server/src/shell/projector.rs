@@ -8,6 +8,7 @@
 //! A checkpoint by time or size is begun only when none is being written, so what is pending grows with the lag and
 //! checkpoints with it. Close and a checkpoint asked for stand in line.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, mpsc};
 use std::thread;
@@ -25,9 +26,9 @@ use super::pace::Pace;
 
 /// How many batches may wait for the projector before the writer waits for it.
 const BATCHES_BEHIND: usize = 64;
-/// What a checkpoint holds at most, in entries, images of rows and keys, to be written with pauses: of more, the pauses would still
-/// go on when the next one is due.
-pub(crate) const LIGHT: u64 = 50_000;
+/// How much a checkpoint holds, in entries, images of rows and keys, that is written with pauses. Of less they are not worth while,
+/// and of more they would still go on when the next one is due.
+pub(crate) const PACED: RangeInclusive<u64> = 2_000..=50_000;
 
 /// What the projector is asked.
 pub(crate) enum Message {
@@ -174,11 +175,12 @@ impl Line {
         self.is_awaited.store(is_awaited, Ordering::Relaxed);
     }
 
-    /// Whether a checkpoint is written that nobody waits for, with nothing behind it, and no more than goes with pauses.
+    /// Whether a checkpoint is written that nobody waits for, with nothing behind it, and not too little or too much for
+    /// pauses.
     pub(crate) fn is_in_no_hurry(&self) -> bool {
         self.jobs.load(Ordering::Relaxed) == 1
             && !self.is_awaited.load(Ordering::Relaxed)
-            && self.weight.load(Ordering::Relaxed) <= LIGHT
+            && PACED.contains(&self.weight.load(Ordering::Relaxed))
     }
 }
 
