@@ -169,6 +169,7 @@ impl Client {
         let sealer = self.sealer().await?;
         let body = WireSignUp {
             payer: &new.payer,
+            rail: new.rail.as_deref(),
             bank: &new.bank,
             credit: new.credit,
             account: sealer.seal(&new.account)?,

@@ -373,6 +373,8 @@ pub struct Account {
 pub struct NewSignUp {
     /// The user who will pay: `usr_…`.
     pub payer: String,
+    /// The network, `epcc` unless said, or a further channel of it: where it is signed it pays, and nowhere else.
+    pub rail: Option<String>,
     /// The bank's interbank number, 12 digits.
     pub bank: String,
     /// Whether it is a credit card.
@@ -402,6 +404,8 @@ impl std::fmt::Debug for NewSignUp {
 #[derive(Serialize)]
 pub(crate) struct WireSignUp<'a> {
     pub(crate) payer: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rail: Option<&'a str>,
     pub(crate) bank: &'a str,
     pub(crate) credit: bool,
     pub(crate) account: String,
@@ -423,6 +427,8 @@ pub struct SignUp {
     pub id: String,
     /// Who will pay.
     pub payer: String,
+    /// The channel that signs: called as its network, or a further one of that.
+    pub channel: String,
     /// Where it stands. What the bank said is not known in `Requested` and `Confirming`: bring the code, or bring it again.
     pub status: SignUpStatus,
     /// The card's mask, which payments take.

@@ -170,9 +170,9 @@ pub enum TaskEvent {
 ///
 /// # Errors
 /// `leg_unknown`, `refund_unknown`, `payout_unknown`, `suspense_unknown`, `advance_unknown`; `task_state` if nothing of it waits for a
-/// person, or no channel can be asked, or another amount waits than was seen; to settle also `approval_required`, `task_voucher` for a
-/// voucher that does not take just its money, and those of a manual voucher; of an advance `insufficient_funds` while own money does not
-/// have what left.
+/// person, or no channel can be asked, or another amount waits than was seen, or it was settled since; to settle also
+/// `approval_required`, `task_voucher` for a voucher that does not take just its money, and those of a manual voucher; of an advance
+/// `insufficient_funds` while own money does not have what left.
 pub fn decide(draft: &mut Draft<'_>, command: TaskCommand) -> Result<Reply, Refusal> {
     match command {
         TaskCommand::Retry(task) => retry(draft, task),
@@ -221,6 +221,7 @@ fn settle(draft: &mut Draft<'_>, command: SettleTask) -> Result<Reply, Refusal> 
     let refuse = |message: String| Err(Refusal::new(RefusalCode::TaskVoucher, "voucher", message));
     let money = money_of(draft.state, task)?;
     is_as_seen(task, waiting(draft.state, task)?, amount)?;
+    is_not_settled_since(draft.state, task, approval)?;
     let voucher = match (money, voucher) {
         (Some(money), Some(voucher)) => {
             takes(draft.state, &voucher, money)?;
@@ -332,6 +333,25 @@ fn is_as_seen(task: TaskOf, waiting: Minor, seen: Option<Minor>) -> Result<(), R
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whether nobody settled anything of it since this was proposed: what waits now came after that, be it as much, and was not seen.
+fn is_not_settled_since(state: &State, task: TaskOf, approval: ApprovalId) -> Result<(), Refusal> {
+    let last = match task {
+        TaskOf::Leg(id) => state.leg(id)?.settled_by,
+        TaskOf::Refund(id) => state.refund(id)?.last_settled_by(),
+        TaskOf::Suspense(id) => state.suspense_item(id)?.settled_by,
+        // Their banks owe once.
+        TaskOf::Payout(_) | TaskOf::Advance(_) => None,
+    };
+    let proposed = state.approvals.get(approval.0).map(|row| row.created_at);
+    let settled = last.and_then(|last| state.approvals.get(last.0)?.decided_at);
+    if settled.zip(proposed).is_some_and(|(settled, proposed)| settled > proposed) {
+        let message =
+            format!("what {approval} saw of {task} was settled since it was made; look at it and propose it again");
+        return Err(Refusal::new(RefusalCode::TaskState, "task", message));
+    }
+    Ok(())
 }
 
 /// Whether a channel can be asked again for what waits.

@@ -103,12 +103,24 @@ impl Split {
     /// What a receiver can give back of it now: what it got and has not returned, if it still has so much of the order.
     #[must_use]
     pub fn returnable(&self, order: &Order, receiver: MerchantId) -> Minor {
+        self.not_returned(receiver).clamp(0, held(order, receiver))
+    }
+
+    /// What a receiver has of it still, where `earlier` are the splits before it that gave the receiver of the same order. The order
+    /// keeps one sum of a receiver's parts, so what refunds took is counted against the latest, whenever they came.
+    #[must_use]
+    pub fn kept(&self, earlier: &[&Self], order: &Order, receiver: MerchantId) -> Minor {
+        let before: Minor = earlier.iter().map(|split| split.not_returned(receiver)).sum();
+        self.not_returned(receiver).clamp(0, held(order, receiver).saturating_sub(before).max(0))
+    }
+
+    /// What a receiver got of it and has not returned.
+    fn not_returned(&self, receiver: MerchantId) -> Minor {
         let parts = self.parts.iter().filter(|part| part.merchant == receiver).map(|part| part.amount);
         let got: Minor = parts.sum();
         let returns = self.returns.iter().filter(|given| given.receiver == receiver).map(|given| given.amount);
         let returned: Minor = returns.sum();
-        let has = order.share(receiver, false).max(0).saturating_add(order.share(receiver, true).max(0));
-        got.saturating_sub(returned).clamp(0, has)
+        got.saturating_sub(returned)
     }
 
     /// What may be done with it now, by what `decide` asks.
@@ -118,6 +130,11 @@ impl Split {
         let returnable = self.parts.iter().any(|part| self.returnable(order, part.merchant) > 0);
         returnable.then_some("return").into_iter().collect()
     }
+}
+
+/// What a receiver has of an order, settled or not.
+fn held(order: &Order, receiver: MerchantId) -> Minor {
+    order.share(receiver, false).max(0).saturating_add(order.share(receiver, true).max(0))
 }
 
 pub(crate) fn apply_returned(state: &mut State, id: SplitId, given: &SplitReturn) {

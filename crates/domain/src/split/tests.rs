@@ -198,6 +198,26 @@ fn what_a_refund_took_back_is_not_returned_again() {
 }
 
 #[test]
+fn what_refunds_took_of_a_receiver_of_two_splits_is_counted_against_the_latest() {
+    let mut kit = Kit::new();
+    let (agency, order) = commission(&mut kit);
+    let role = agents(&mut kit, agency, 1)[0];
+    let [first, second] = [1_000, 500].map(|amount| made(&mut kit, order, &[(role, amount)]));
+    let kept = |kit: &Kit| {
+        let [first, second] = [first, second].map(|id| kit.state.split(id).unwrap());
+        let order = kit.state.order(order).unwrap();
+        (first.kept(&[], order, role), second.kept(&[first], order, role))
+    };
+    assert_eq!(kept(&kit), (1_000, 500));
+    kit.refund(order, 200, false);
+    assert_eq!((kept(&kit), kit.pending(role)), ((1_000, 300), 1_300));
+    kit.given(back(first, role, 100));
+    assert_eq!((kept(&kit), kit.pending(role)), ((900, 300), 1_200));
+    kit.refund(order, 400, false);
+    assert_eq!((kept(&kit), kit.pending(role)), ((800, 0), 800));
+}
+
+#[test]
 fn settled_money_of_a_split_goes_back_to_what_the_payee_has_settled() {
     let mut kit = Kit::new();
     let (agency, order) = commission(&mut kit);

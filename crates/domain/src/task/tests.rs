@@ -313,6 +313,29 @@ fn what_a_bank_gave_back_three_times_it_owes_twice_and_two_people_settle_it_as_t
 }
 
 #[test]
+fn a_second_proposal_settles_nothing_that_came_after_the_first() {
+    let mut kit = kit();
+    let (_, id) = card_stuck(&mut kit);
+    let task = TaskOf::Leg(id);
+    let first = kit.state.attempts.iter().last().unwrap().1.id;
+    kit.given(retries(task));
+    let second = kit.answered(declined(FailureClass::Bank)).id;
+    kit.given(retries(task));
+    kit.answered(success(DAY));
+    kit.answer(first, success(DAY));
+    let [settled, stale] = [(); 2].map(|()| proposes(&mut kit, task, None).unwrap());
+    kit.later(1);
+    kit.checked("accountant-2", settled);
+    kit.answer(second, success(DAY));
+    kit.restore();
+    assert_eq!((leg(&kit, id).waiting(), leg(&kit, id).settled_by), (3_200, Some(settled)), "as much as before");
+    assert_eq!(Kit::code(kit.when_checked("accountant-2", stale)), RefusalCode::TaskState);
+    assert!(leg(&kit, id).needs_person);
+    kit.later(1);
+    owed(&mut kit, id);
+}
+
+#[test]
 fn a_reversal_at_the_centre_is_tried_again() {
     let mut kit = kit();
     let merchant = kit.landlord();

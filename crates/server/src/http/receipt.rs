@@ -15,6 +15,7 @@ mod sheet;
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use ::ark::keys::{SIGNING_KEY, by_platform, text_of};
 use ::ark::sm3;
@@ -32,6 +33,8 @@ use domain::ids::{
 };
 use domain::{Refusal, State as Books};
 use serde::{Deserialize, Serialize};
+use store::split::SplitFilter;
+use store::{Database, StoreError};
 use utoipa::ToSchema;
 
 use self::content::ReceiptContent;
@@ -46,6 +49,10 @@ use super::extract::{Id, Json, Query};
 const REASON: &str = "electronic receipt";
 /// The longest content that is verified; ours are a few hundred bytes.
 const LONGEST: usize = 8_192;
+/// How many splits of an order are read at a time.
+const SPLITS_AT_ONCE: u32 = 500;
+/// How often a store that does not have a split yet is looked at again, and how many times: about five seconds.
+const LOOK_AGAIN: (Duration, u32) = (Duration::from_millis(50), 100);
 
 /// What a receipt is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +187,8 @@ pub(crate) struct VerifiedReceipt {
 async fn issued(app: &App, caller: &Caller, of: Receipted) -> Answered<ReceiptView> {
     let asks = caller.merchant.map(Owner::Merchant);
     app.owned(caller, move |state| of.owner(state, asks)).await?;
-    let seen = app.look(move |state| Ok(ReceiptContent::of(state, of)?.ok_or(content::standing(state, of)?))).await?;
+    let seen =
+        app.look(move |state| Ok(ReceiptContent::of(state, of)?.ok_or(content::standing(state, of, &[])?))).await?;
     let receipt = seen.view.map_err(|now| {
         let message = format!("there is a receipt of what ended well; this is {}", now.status);
         ApiError::new("receipt_not_yet", Some("id"), message)
@@ -275,11 +283,59 @@ pub(crate) async fn verified(
     if !is_signed(&app, &content, &proof.serial_no, &signature).await? {
         return Ok(Html(page::not_authentic()));
     }
-    let now = app.look(move |state| content::standing(state, of)).await?.view;
+    let now = standing(&app, of).await?;
     let digest = hex::encode(sm3(content.as_bytes()));
     let signature = BASE64_STANDARD.encode(signature);
     let view = ReceiptView { content, digest, serial_no: proof.serial_no, signature, receipt };
     Ok(Html(page::authentic(&view, &now)))
+}
+
+/// How what a receipt is of stands now; a part of a split comes behind what earlier splits of the order gave its receiver.
+async fn standing(app: &App, of: Receipted) -> Result<content::Standing, ApiError> {
+    let earlier =
+        if let Receipted::Split(id, receiver) = of { earlier_splits(app, id, receiver).await? } else { Vec::new() };
+    Ok(app.look(move |state| content::standing(state, of, &earlier)).await?.view)
+}
+
+/// The splits that gave a receiver of the same order before this one did. The store has them once it has this one.
+async fn earlier_splits(app: &App, id: SplitId, receiver: MerchantId) -> Result<Vec<SplitId>, ApiError> {
+    let order = app.look(move |state| Ok(state.split(id)?.order)).await?.view;
+    for _ in 0..LOOK_AGAIN.1 {
+        let store = app.books.store.clone();
+        let failed = |error: StoreError| ApiError::internal("reading an order's splits", &error);
+        let read = move || splits_before(&store, order, id, receiver).map_err(failed);
+        if let Some(found) = app.blocking(read).await? {
+            return Ok(found);
+        }
+        tokio::time::sleep(LOOK_AGAIN.0).await;
+    }
+    Err(ApiError::new("unavailable", None, format!("lists do not show {id} yet; try again shortly")))
+}
+
+/// Those of them that the store has; none if it does not have the split itself yet.
+fn splits_before(
+    store: &Database,
+    order: OrderId,
+    id: SplitId,
+    receiver: MerchantId,
+) -> Result<Option<Vec<SplitId>>, StoreError> {
+    let filter = SplitFilter { order: Some(order), ..SplitFilter::default() };
+    let (mut found, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = store::list(store, &filter, cursor, SPLITS_AT_ONCE)?;
+        for split in page.data {
+            if split.id == id {
+                return Ok(Some(found));
+            }
+            if split.parts.iter().any(|part| part.merchant == receiver) {
+                found.push(split.id);
+            }
+        }
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(None);
+        }
+    }
 }
 
 /// Whether the platform signed a text so.
@@ -318,6 +374,6 @@ pub(crate) async fn verify(
     let Some(of) = named.filter(|_| authentic) else {
         return Ok(Answer(VerifiedReceipt { authentic: false, digest, now: None }));
     };
-    let now = app.look(move |state| content::standing(state, of)).await?.view;
+    let now = standing(&app, of).await?;
     Ok(Answer(VerifiedReceipt { authentic, digest, now: Some(now) }))
 }

@@ -183,6 +183,7 @@ fn a_merchant_has_a_card_signed_by_the_client_and_takes_money_with_it() {
     let client = shop.client();
     let new = NewSignUp {
         payer: shop.market.payer.clone(),
+        rail: Some("epcc".to_owned()),
         bank: "102100099996".to_owned(),
         credit: false,
         account: "6222020200112233445".to_owned(),
@@ -192,7 +193,11 @@ fn a_merchant_has_a_card_signed_by_the_client_and_takes_money_with_it() {
     };
     assert!(!format!("{new:?}").contains("6222"), "{new:?}");
     shop.runtime.block_on(async {
+        let elsewhere = NewSignUp { rail: Some("epcc_acme".to_owned()), ..new.clone() };
+        let refused = client.request_sign_up(&elsewhere, &key("sign-0")).await.unwrap_err();
+        assert_eq!(refused.code(), Some("channel_unknown"), "no such channel is there: {refused}");
         let asked = client.request_sign_up(&new, &key("sign-1")).await.unwrap();
+        assert_eq!(asked.channel, "epcc");
         assert_eq!((asked.status, asked.verdict.map(|verdict| verdict.matched)), (SignUpStatus::CodeSent, Some(true)));
         let again = client.request_sign_up(&new, &key("sign-1")).await.unwrap();
         assert_eq!(again.id, asked.id, "encrypted anew under the same key it is the same request");

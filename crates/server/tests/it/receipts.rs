@@ -216,6 +216,16 @@ fn each_receiver_of_a_split_has_a_receipt_that_it_and_the_payee_see_and_so_has_a
     operator.post(&format!("/v1/orders/{order}/refunds"), &refund).ok();
     assert_eq!(verified(&server, &receipt)["now"], json!({"status": "success", "given_back": 49_000}));
     assert_eq!(receiver.get(&path).ok()["content"], receipt["content"]);
+
+    // Of two parts of one order all that refunds took is counted against the later.
+    let new = json!({"out_split_no": "S2", "parts": [{"merchant": agent, "amount": 20_000}]});
+    let further = text(&operator.post(&format!("/v1/orders/{order}/splits"), &new).ok(), "/id");
+    let later = receiver.get(&format!("/v1/receipts/{further}-{agent}")).ok();
+    let refund = json!({"out_refund_no": "F2", "amount": 5_000, "return_fee": false});
+    operator.post(&format!("/v1/orders/{order}/refunds"), &refund).ok();
+    for (receipt, given_back) in [(&receipt, 40_000), (&later, 14_000)] {
+        assert_eq!(verified(&server, receipt)["now"], json!({"status": "success", "given_back": given_back}));
+    }
 }
 
 #[test]

@@ -83,8 +83,8 @@ pub(super) fn is_no(error: &ark::keys::Error) -> bool {
     matches!(error.code(), "signature_invalid" | "length_invalid" | "decryption_failed" | "key_version" | "key_state")
 }
 
-/// How what a receipt is of stands now.
-pub(super) fn standing(state: &State, of: Receipted) -> Result<Standing, Refusal> {
+/// How what a receipt is of stands now; of a part of a split, where `earlier` gave its receiver of the same order before.
+pub(super) fn standing(state: &State, of: Receipted, earlier: &[SplitId]) -> Result<Standing, Refusal> {
     let (status, given_back) = match of {
         Receipted::Order(id) => {
             let order = state.order(id)?;
@@ -112,9 +112,13 @@ pub(super) fn standing(state: &State, of: Receipted) -> Result<Standing, Refusal
             (advance.status.name(), if back { advance.outlay() } else { 0 })
         }
         Receipted::Split(id, receiver) => {
+            // All are asked for before one is missed: what left memory comes back together.
+            let earlier: Vec<_> = earlier.iter().map(|id| state.split(*id)).collect();
             let (split, amount) = split_to(state, id, receiver)?;
+            let order = state.order(split.order)?;
+            let earlier = earlier.into_iter().collect::<Result<Vec<_>, _>>()?;
             // Whatever of it the receiver has no more went back to the payee or with a refund.
-            ("success", amount.saturating_sub(split.returnable(state.order(split.order)?, receiver)))
+            ("success", amount.saturating_sub(split.kept(&earlier, order, receiver)))
         }
         Receipted::SplitReturn(id, voucher) => split_return(state, id, voucher).map(|_| ("success", 0))?,
         Receipted::Chargeback(id) => {
