@@ -62,6 +62,9 @@ pub(crate) struct NewReserveLine {
     transfer: Option<String>,
     /// The clearing session it is for, where the line says so.
     clearing: Option<SessionBody>,
+    /// It is for none of what awaits lines: it goes to suspense. Only of money that came.
+    #[serde(default)]
+    suspense: bool,
 }
 
 /// A line as it was taken.
@@ -123,7 +126,9 @@ fn direction(text: &str) -> Result<LineDirection, ApiError> {
 
 /// Take a line of the reserve account's statement
 ///
-/// What awaits the line books it; money in that nothing awaits goes to suspense; money out that nothing awaits is refused.
+/// What awaits the line books it; money in that nothing awaits goes to suspense; money out that nothing awaits is refused. A line that is
+/// what a clearing session awaits with open differences of its file is refused (`reserve_line_session`) until they are settled, or until
+/// it is said to be `suspense`.
 #[utoipa::path(
     post, path = "/v1/reserve-lines", tag = "reserve_line", responses((status = OK, body = ReserveLineView))
 )]
@@ -149,6 +154,7 @@ pub(crate) async fn take(
         amount: new.amount.0,
         currency: Currency::parse(&new.currency)?,
         target,
+        suspense: new.suspense,
     });
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::ReserveLine(id) = reply else { return None };
