@@ -105,6 +105,17 @@ impl core::fmt::Display for LineTarget {
     }
 }
 
+/// A clearing session: the net of its file is one line of the statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Session {
+    /// Whose file.
+    #[n(0)]
+    pub rail: Rail,
+    /// The network's clearing date.
+    #[n(1)]
+    pub date: Date,
+}
+
 /// A line of the statement as it was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct ReserveLine {
@@ -462,11 +473,12 @@ pub(crate) fn await_session(state: &mut State, rail: Rail, date: Date, change: M
     }
 }
 
-/// What every clearing session still awaits, from the parts taken and the lines matched.
+/// What every clearing session still awaits, from the parts taken, the lines matched and what suspense had of it.
 pub(crate) fn restored_sessions<'a>(
     clearings: impl Iterator<Item = (Rail, Date, Minor)>,
     cards: impl Iterator<Item = (Rail, Date, Minor)>,
     lines: impl Iterator<Item = &'a ReserveLine>,
+    found: impl Iterator<Item = (Session, Minor)>,
 ) -> BTreeMap<(Rail, Date), Minor> {
     let mut sessions: BTreeMap<(Rail, Date), Minor> = BTreeMap::new();
     for (rail, date, net) in clearings.chain(cards) {
@@ -478,6 +490,10 @@ pub(crate) fn restored_sessions<'a>(
             let sum = sessions.entry((rail, date)).or_default();
             *sum = sum.saturating_sub(line.direction.signed(line.amount));
         }
+    }
+    for (Session { rail, date }, amount) in found {
+        let sum = sessions.entry((rail, date)).or_default();
+        *sum = sum.saturating_sub(amount);
     }
     sessions.retain(|_, awaited| *awaited != 0);
     sessions

@@ -6,7 +6,8 @@ use domain::ids::{ReserveBalanceId, ReserveLineId};
 use domain::money::Currency;
 use domain::operator::Role;
 use domain::reserve_line::{
-    LineDirection, LineTarget, ReserveBalance, ReserveLine, ReserveLineCommand, TakeReserveBalance, TakeReserveLine,
+    LineDirection, LineTarget, ReserveBalance, ReserveLine, ReserveLineCommand, Session, TakeReserveBalance,
+    TakeReserveLine,
 };
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
@@ -33,10 +34,14 @@ pub(crate) struct SessionBody {
 }
 
 impl SessionBody {
-    fn read(&self) -> Result<LineTarget, ApiError> {
+    pub(crate) fn read(&self) -> Result<Session, ApiError> {
         let rail =
             word(&self.rail, "clearing.rail", &[Rail::Epcc, Rail::UnionPay, Rail::Fund, Rail::PingAn], Rail::name)?;
-        Ok(LineTarget::Clearing { rail, date: parse(&self.date, "clearing.date")? })
+        Ok(Session { rail, date: parse(&self.date, "clearing.date")? })
+    }
+
+    pub(crate) fn of(session: Session) -> Self {
+        Self { rail: session.rail.name().to_owned(), date: date_text(session.date) }
     }
 }
 
@@ -98,9 +103,7 @@ impl ReserveLineView {
         let (transfer, clearing) = match line.target {
             None => (None, None),
             Some(LineTarget::Transfer(id)) => (Some(id.to_string()), None),
-            Some(LineTarget::Clearing { rail, date }) => {
-                (None, Some(SessionBody { rail: rail.name().to_owned(), date: date_text(date) }))
-            }
+            Some(LineTarget::Clearing { rail, date }) => (None, Some(SessionBody::of(Session { rail, date }))),
         };
         Self {
             id: line.id.to_string(),
@@ -141,7 +144,10 @@ pub(crate) async fn take(
     let target = match (&new.transfer, &new.clearing) {
         (None, None) => None,
         (Some(transfer), None) => Some(LineTarget::Transfer(parse(transfer, "transfer")?)),
-        (None, Some(session)) => Some(session.read()?),
+        (None, Some(session)) => {
+            let Session { rail, date } = session.read()?;
+            Some(LineTarget::Clearing { rail, date })
+        }
         (Some(_), Some(_)) => {
             let message = "a line is for a transfer or for a clearing session, not for both";
             return Err(ApiError::malformed("clearing", message));

@@ -307,7 +307,7 @@ fn a_line_of_nobodys_is_booked_to_suspense_or_not_at_all() {
 /// Allocates what was last brought to suspense, all of it if no amount is said.
 fn allocated(kit: &mut Kit, to: AccountId, amount: Option<Minor>) {
     let item = kit.state.suspense_items.iter().last().unwrap().1.id;
-    kit.approved(Command::AllocateSuspense(AllocateSuspense { item, to, amount }));
+    kit.approved(Command::AllocateSuspense(AllocateSuspense { item, to, amount, session: None }));
 }
 
 #[test]
