@@ -243,6 +243,7 @@ codes! {
     279 TaskState "task_state" "Nothing of it waits for a person, or no channel can be asked again.";
     280 TaskVoucher "task_voucher" "The voucher does not take just the money that waits for a person.";
     286 DifferenceState "difference_state" "The difference has ended, its line cannot stand, or its money may lie in suspense.";
+    281 ReserveLineSession "reserve_line_session" "The line may be of a clearing session that has open differences: settle them first, or say that it is suspense.";
     290 DifferenceVoucher "difference_voucher" "The voucher does not leave the rail's clearing account even.";
     282 SplitPlanUnknown "split_plan_unknown" "No plan of splits of this name holds on this accounting day, in the books or in the settings.";
     283 SplitPlanRole "split_plan_role" "The split names a role that its plan does not have, or does not say who had the one that gets what rounding leaves.";

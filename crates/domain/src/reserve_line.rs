@@ -5,12 +5,14 @@
 //!  TakeReserveLine(reference, date, direction, amount)
 //!    a line ─ one open transfer awaits it (income sweep, injection, repayment of an advance) ─► booked by the transfer
 //!           ├ a clearing session's net awaits it, booked by its clearing file ─► matched, books nothing
+//!           ├ none awaits it, and a session would with open differences of its file ─► refused, until they are settled
 //!           ├ none awaits it, money in ─► Dr 1101 / Cr 2241: suspense
 //!           └ none awaits it, money out ─► refused, for an alarm
 //! ```
 //! A line comes once: the same reference with the same content gets the same answer and changes nothing; with other content
 //! it is refused. A line that several things await must say which it is for, unless all are of one kind: then it is for the
-//! oldest. The closing balance of a day is what the day's check compares 1101 with.
+//! oldest. Money in that is said to be suspense goes there, whatever awaits its amount. The closing balance of a day is what the
+//! day's check compares 1101 with.
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
@@ -23,6 +25,7 @@ use crate::attempt::Rail;
 use crate::book::Subject;
 use crate::business_day::DayStatus;
 use crate::calendar::Date;
+use crate::clearing::difference::twice;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
@@ -37,6 +40,9 @@ use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode}
 
 #[cfg(test)]
 mod tests;
+
+/// How many differences of a session a refusal names.
+const MAX_NAMED: usize = 8;
 
 /// Whether money came to the reserve account or left it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -97,6 +103,17 @@ impl core::fmt::Display for LineTarget {
             Self::Clearing { rail, date } => write!(f, "{} {date}", rail.name()),
         }
     }
+}
+
+/// A clearing session: the net of its file is one line of the statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Session {
+    /// Whose file.
+    #[n(0)]
+    pub rail: Rail,
+    /// The network's clearing date.
+    #[n(1)]
+    pub date: Date,
 }
 
 /// A line of the statement as it was taken.
@@ -172,6 +189,8 @@ pub struct TakeReserveLine {
     pub currency: Currency,
     /// What it is for, where the line says so.
     pub target: Option<LineTarget>,
+    /// Whether people say that it is for none of what awaits lines: it goes to suspense.
+    pub suspense: bool,
 }
 
 /// Takes the closing balance of a day that is not closed; a later one replaces it.
@@ -220,7 +239,8 @@ pub fn decide(draft: &mut Draft<'_>, command: ReserveLineCommand) -> Result<Repl
 ///
 /// # Errors
 /// `value_invalid`, `amount_not_positive`, `account_unknown` for a currency without books, `reserve_line_conflict`,
-/// `reserve_line_unmatched` for money that left and that nothing awaits, and those of the voucher.
+/// `reserve_line_session` for what a session would await with open differences, `reserve_line_unmatched` for money that left and that
+/// nothing awaits, and those of the voucher.
 fn take_line(draft: &mut Draft<'_>, line: TakeReserveLine) -> Result<Reply, Refusal> {
     if let Some(known) = draft.state.line_references.get(&line.reference) {
         return same_again(draft.state, *known, &line);
@@ -229,6 +249,7 @@ fn take_line(draft: &mut Draft<'_>, line: TakeReserveLine) -> Result<Reply, Refu
     let id = ReserveLineId(draft.state.reserve_lines.next_id());
     let target = match line.target {
         Some(target) => Some(named(draft.state, &line, target)?),
+        None if line.suspense => None,
         None => awaiting(draft.state, &line)?,
     };
     let voucher = match target {
@@ -280,6 +301,10 @@ fn check_line(state: &State, line: &TakeReserveLine) -> Result<(), Refusal> {
         let message = format!("{} has not come; today is {today}", line.date);
         return Err(Refusal::new(RefusalCode::ValueInvalid, "date", message));
     }
+    if line.suspense && (line.target.is_some() || line.direction == LineDirection::Out) {
+        let message = "only money that came, and that is for no transfer and no clearing session, goes to suspense";
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "suspense", message));
+    }
     Ok(())
 }
 
@@ -310,6 +335,7 @@ fn awaiting(state: &State, line: &TakeReserveLine) -> Result<Option<LineTarget>,
     let fits: Vec<LineTarget> =
         fits.take_while(|key| (key.0, key.1) == (line.currency, amount)).map(|(_, _, target)| target).collect();
     let Some(oldest) = fits.first() else {
+        refuse_session(state, line)?;
         return match line.direction {
             LineDirection::In => Ok(None),
             LineDirection::Out => {
@@ -328,6 +354,30 @@ fn awaiting(state: &State, line: &TakeReserveLine) -> Result<Option<LineTarget>,
     let names: Vec<String> = fits.iter().map(ToString::to_string).collect();
     let message = format!("{} of this amount are awaited; say which in 'target'", names.join(", "));
     Err(Refusal::new(RefusalCode::ValueInvalid, "target", message))
+}
+
+/// Refuses a line that has a session in it and differences of its file that are open: what the file booked would be on 1101 twice.
+fn refuse_session(state: &State, line: &TakeReserveLine) -> Result<(), Refusal> {
+    let Some(((rail, date), differences)) = twice::session_of(state, line) else { return Ok(()) };
+    let mut names: Vec<String> = differences.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+    let more = differences.len().saturating_sub(MAX_NAMED);
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    let awaited = state.awaited_sessions.get(&(rail, date)).copied().unwrap_or_default();
+    let otherwise = match line.direction {
+        LineDirection::In => "if it is other money, take it with 'suspense'",
+        LineDirection::Out => "if it is other money, find out who moved it",
+    };
+    let message = format!(
+        "'{}' is what {} awaits ({}) with open differences of its file ({}); settle those first, then take the line \
+         again; {otherwise}",
+        line.reference,
+        LineTarget::Clearing { rail, date },
+        money(awaited, Currency::Cny),
+        names.join(", ")
+    );
+    Err(Refusal::new(RefusalCode::ReserveLineSession, "reference", message))
 }
 
 fn kind(state: &State, target: LineTarget) -> &'static str {
@@ -423,11 +473,12 @@ pub(crate) fn await_session(state: &mut State, rail: Rail, date: Date, change: M
     }
 }
 
-/// What every clearing session still awaits, from the parts taken and the lines matched.
+/// What every clearing session still awaits, from the parts taken, the lines matched and what suspense had of it.
 pub(crate) fn restored_sessions<'a>(
     clearings: impl Iterator<Item = (Rail, Date, Minor)>,
     cards: impl Iterator<Item = (Rail, Date, Minor)>,
     lines: impl Iterator<Item = &'a ReserveLine>,
+    found: impl Iterator<Item = (Session, Minor)>,
 ) -> BTreeMap<(Rail, Date), Minor> {
     let mut sessions: BTreeMap<(Rail, Date), Minor> = BTreeMap::new();
     for (rail, date, net) in clearings.chain(cards) {
@@ -439,6 +490,10 @@ pub(crate) fn restored_sessions<'a>(
             let sum = sessions.entry((rail, date)).or_default();
             *sum = sum.saturating_sub(line.direction.signed(line.amount));
         }
+    }
+    for (Session { rail, date }, amount) in found {
+        let sum = sessions.entry((rail, date)).or_default();
+        *sum = sum.saturating_sub(amount);
     }
     sessions.retain(|_, awaited| *awaited != 0);
     sessions

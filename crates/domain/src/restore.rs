@@ -281,10 +281,12 @@ impl State {
 
     /// What concerns the institution's own money.
     fn index_own_money(&mut self) {
+        let allocations = all(&self.suspense_items).flat_map(|item| &item.allocations);
         let sessions = reserve_line::restored_sessions(
             all(&self.clearings).map(|it| (it.rail, it.date, it.session_net())),
             all(&self.card_clearings).map(|it| (Rail::UnionPay, it.date, it.net())),
             all(&self.reserve_lines),
+            allocations.filter_map(|it| Some((it.session?, it.amount))),
         );
         let of_session = |(&(rail, date), &awaited): (&(Rail, Date), &Minor)| {
             ((Currency::Cny, awaited, LineTarget::Clearing { rail, date }), ())

@@ -3,6 +3,7 @@
 //! ```text
 //!  a credit to 2241 opens an item: a payout that came back, a refund nobody can take, a manual voucher
 //!     OPEN ─ allocate, all or part: Dr 2241 / Cr the account found ─► OPEN with the rest │ ALLOCATED at zero
+//!             ├ to 1101: a line of the statement was a clearing session's, whose file had booked it
 //!             ├ to 2243: it is to be given back to a payer, by people: a [`task`](crate::task) until two have settled it
 //!             └ and its channel, which had refused to take it back, did so after all: a claim on its bank, a task too
 //! ```
@@ -29,6 +30,7 @@ use crate::event::Event;
 use crate::ids::{AccountId, ApprovalId, SuspenseId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
+use crate::reserve_line::{self, LineTarget, Session};
 use crate::state::State;
 use crate::task::Claim;
 use crate::trial_balance::TrialBalance;
@@ -84,6 +86,9 @@ pub struct Allocation {
     /// Who approved it; none where the business step that brought it in took it out again.
     #[n(6)]
     pub approver: Option<String>,
+    /// The clearing session that awaited it (level 17).
+    #[n(7)]
+    pub session: Option<Session>,
 }
 
 /// Money in 2241.
@@ -223,12 +228,16 @@ pub struct AllocateSuspense {
     /// The item.
     #[n(0)]
     pub item: SuspenseId,
-    /// Whose money it is: an account that others hold, 2243 to give it back to its payer, or 1131 if a bank paid what it owes.
+    /// Whose money it is: an account that others hold, 2243 to give it back to its payer, or 1131 if a bank paid what it owes; 1101 of a
+    /// clearing session's.
     #[n(1)]
     pub to: AccountId,
-    /// All that is left if none.
+    /// All that is left if none, or what the session awaits.
     #[n(2)]
     pub amount: Option<Minor>,
+    /// The clearing session that awaits this of the statement's line: its file booked it, so it is on 1101 twice (level 17).
+    #[n(3)]
+    pub session: Option<Session>,
 }
 
 /// What happened to an item.
@@ -260,13 +269,23 @@ pub enum SuspenseEvent {
     /// A channel took it back after people had allocated it; the voucher before claims that (level 15).
     #[n(3)]
     Claimed(#[n(0)] SuspenseId),
+    /// What left it last was what a clearing session awaited (level 17).
+    #[n(4)]
+    Matched {
+        /// The item.
+        #[n(0)]
+        item: SuspenseId,
+        /// Which session.
+        #[n(1)]
+        session: Session,
+    },
 }
 
 /// Allocates all or part of an item; two people must have agreed.
 ///
 /// # Errors
-/// `approval_required`, `suspense_unknown`, `suspense_state`, `suspense_exceeded`, `amount_not_positive`,
-/// `subject_not_allowed`, and those of the voucher.
+/// `approval_required`, `suspense_unknown`, `suspense_state`, `suspense_exceeded`, `amount_not_positive`, `value_invalid` of a session
+/// that does not await just this, `subject_not_allowed`, and those of the voucher.
 pub fn decide_allocate(draft: &mut Draft<'_>, command: &AllocateSuspense) -> Result<Reply, Refusal> {
     approval::require(draft, "allocating suspense")?;
     let item = draft.state.suspense_item(command.item)?;
@@ -275,16 +294,22 @@ pub fn decide_allocate(draft: &mut Draft<'_>, command: &AllocateSuspense) -> Res
         let message = format!("{id} is {}; only an open item can be allocated", item.status.name());
         return Err(Refusal::new(RefusalCode::SuspenseState, "item", message));
     }
-    let amount = positive(command.amount.unwrap_or(item.rest()), "amount")?;
+    let awaited = command.session.map(|session| awaited(draft.state, item, session, command.amount)).transpose()?;
+    let amount = positive(awaited.or(command.amount).unwrap_or(item.rest()), "amount")?;
     if amount > item.rest() {
         let message = format!("{id} has {} left and {amount} were to be allocated", item.rest());
         return Err(Refusal::new(RefusalCode::SuspenseExceeded, "amount", message));
     }
     let to = draft.state.open_account(command.to, "to")?;
-    let found = to.subject.is_held_by_others() || matches!(to.subject, Subject::RefundDue | Subject::ReceivableFund);
+    let found = if command.session.is_some() {
+        to.subject == Subject::CentralBank
+    } else {
+        to.subject.is_held_by_others() || matches!(to.subject, Subject::RefundDue | Subject::ReceivableFund)
+    };
     if !found || to.subject.book() != Book::Reserve {
         let message = format!(
-            "{} is {}; allocate to an account that someone else holds in RESERVE, to 2243 to give it back, or to 1131",
+            "{} is {}; allocate to an account that someone else holds in RESERVE, to 2243 to give it back, or to 1131; what a \
+             session awaits to 1101",
             to.id,
             to.subject.code()
         );
@@ -296,7 +321,35 @@ pub fn decide_allocate(draft: &mut Draft<'_>, command: &AllocateSuspense) -> Res
     let entries = vec![Entry::debit(suspense, amount, currency), Entry::credit(to, amount, currency)];
     let business = BusinessNumber::step(BusinessKind::Suspense, id.0, step);
     draft.post(business, EventCode::SuspenseAllocated, entries, Dimensions::default())?;
+    if let Some(session) = command.session {
+        draft.emit(Event::Suspense(SuspenseEvent::Matched { item: id, session }));
+    }
     Ok(Reply::Suspense(id))
+}
+
+/// What a clearing session awaits, if a line of the statement in suspense may have it in it.
+fn awaited(state: &State, item: &SuspenseItem, session: Session, said: Option<Minor>) -> Result<Minor, Refusal> {
+    let Session { rail, date } = session;
+    let awaited = state.awaited_sessions.get(&(rail, date)).copied().unwrap_or_default();
+    let line = match item.source {
+        BusinessNumber::Object { kind: BusinessKind::ReserveLine, id } => state.reserve_lines.get(id),
+        BusinessNumber::Object { .. }
+        | BusinessNumber::Bulk { .. }
+        | BusinessNumber::Text(_)
+        | BusinessNumber::Step { .. } => None,
+    };
+    let may_be = line.is_some_and(|line| line.currency == Currency::Cny && line.date >= date);
+    if may_be && awaited > 0 && said.is_none_or(|said| said == awaited) {
+        return Ok(awaited);
+    }
+    let message = format!(
+        "{} awaits {awaited} CNY; take just that, if it is above zero, from a line of the statement of {date} or later; \
+         {} is of {}",
+        LineTarget::Clearing { rail, date },
+        item.id,
+        item.source
+    );
+    Err(Refusal::new(RefusalCode::ValueInvalid, "clearing", message))
 }
 
 /// Whether the items cover what a voucher takes out of 2241.
@@ -361,7 +414,7 @@ fn allocate(draft: &mut Draft<'_>, voucher: VoucherId, of: &Voucher, entry: Entr
         }
         left = left.saturating_sub(amount);
         let (at, operator, approver) = (draft.context.now, draft.operator(), draft.approver());
-        let allocation = Allocation { voucher, date: of.date, amount, to, at, operator, approver };
+        let allocation = Allocation { voucher, date: of.date, amount, to, at, operator, approver, session: None };
         draft.emit(Event::Suspense(SuspenseEvent::Allocated { item, allocation }));
         if due {
             draft.emit(Event::Suspense(SuspenseEvent::Due { item, amount }));
@@ -457,6 +510,13 @@ pub(crate) fn apply(state: &mut State, event: &SuspenseEvent) {
         SuspenseEvent::Due { item, amount } => {
             let item = state.suspense_items.get_mut(item.0).expect("decide chose the item");
             item.due = Some(item.due.unwrap_or_default().saturating_add(*amount));
+        }
+        SuspenseEvent::Matched { item, session } => {
+            let item = state.suspense_items.get_mut(item.0).expect("decide chose the item");
+            let allocation = item.allocations.last_mut().expect("the voucher before allocated it");
+            allocation.session = Some(*session);
+            let amount = allocation.amount;
+            reserve_line::await_session(state, session.rail, session.date, amount.saturating_neg());
         }
         SuspenseEvent::Claimed(item) => {
             state.suspense_items.get_mut(item.0).expect("decide chose the item").claim = Some(Claim::Open);

@@ -41,7 +41,7 @@ use crate::voucher::{BusinessKind, BusinessNumber};
 
 #[cfg(test)]
 mod tests;
-pub(super) mod twice;
+pub(crate) mod twice;
 
 /// Why a line or an attempt does not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]

@@ -43,7 +43,7 @@ fn come_back(kit: &mut Kit, payout: PayoutId) {
 }
 
 fn allocate(item: SuspenseId, to: AccountId, amount: Option<Minor>) -> Proposal {
-    Proposal::SuspenseAllocation(AllocateSuspense { item, to, amount })
+    Proposal::SuspenseAllocation(AllocateSuspense { item, to, amount, session: None })
 }
 
 #[track_caller]
@@ -134,7 +134,7 @@ fn an_allocation_needs_two_people_enough_money_and_an_account_of_someone_else() 
     let (mut kit, merchant, id) = world();
     let row = kit.state.merchant(merchant).unwrap().clone();
     let own = |kit: &Kit, subject| kit.state.institution(subject, Currency::Cny).unwrap();
-    let command = AllocateSuspense { item: id, to: row.pending, amount: None };
+    let command = AllocateSuspense { item: id, to: row.pending, amount: None, session: None };
     kit.refused(Command::AllocateSuspense(command), RefusalCode::ApprovalRequired);
     let custody = kit.account(Subject::CustodySub, crate::account::Owner::Merchant(merchant));
     let table = [

@@ -141,7 +141,7 @@ fn what_was_allocated_from_suspense_to_2243_is_a_task_until_it_is_given_back() {
     let actions = |kit: &Kit| actions_of_suspense(kit.state.suspense_item(item).unwrap());
     let due = kit.state.institution(Subject::RefundDue, CNY).unwrap();
     let gives_back = |kit: &mut Kit, amount| {
-        let allocate = AllocateSuspense { item, to: due, amount: Some(amount) };
+        let allocate = AllocateSuspense { item, to: due, amount: Some(amount), session: None };
         kit.decided("accountant", Proposal::SuspenseAllocation(allocate));
     };
     assert!(actions(&kit).is_empty());

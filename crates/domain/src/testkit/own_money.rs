@@ -69,7 +69,15 @@ impl Kit {
     /// A line of today's statement.
     pub(crate) fn line(&self, reference: &str, direction: LineDirection, amount: Minor) -> TakeReserveLine {
         let (date, currency) = (Date::in_shanghai(self.now), Currency::Cny);
-        TakeReserveLine { reference: reference.into(), date, direction, amount, currency, target: None }
+        TakeReserveLine {
+            reference: reference.into(),
+            date,
+            direction,
+            amount,
+            currency,
+            target: None,
+            suspense: false,
+        }
     }
 
     /// Takes a line of the statement.

@@ -413,7 +413,7 @@ fn what_its_source_took_back_after_people_had_allocated_it_is_owed_by_its_bank()
     file_says(&mut kit, page, YUAN);
     let asked = kit.answered(declined(FailureClass::Bank));
     let (item, task) = (SuspenseId(1), TaskOf::Suspense(SuspenseId(1)));
-    let allocate = AllocateSuspense { item, to: account, amount: Some(1) };
+    let allocate = AllocateSuspense { item, to: account, amount: Some(1), session: None };
     kit.decided("accountant", Proposal::SuspenseAllocation(allocate));
     kit.answer(asked.id, success(DAY));
     assert_eq!(kit.state.top_up(id).unwrap().back.unwrap().status, RefundStatus::Failed);
@@ -450,7 +450,7 @@ fn what_lies_in_suspense_of_others_is_not_taken_for_what_people_allocated() {
     let debit = kit.waiting();
     file_says(&mut kit, debit.id, 5 * YUAN);
     kit.answered(declined(FailureClass::Bank));
-    let allocate = AllocateSuspense { item: SuspenseId(1), to: account, amount: Some(1) };
+    let allocate = AllocateSuspense { item: SuspenseId(1), to: account, amount: Some(1), session: None };
     kit.decided("accountant", Proposal::SuspenseAllocation(allocate));
     kit.answer(asked.id, success(DAY));
     assert_eq!(kit.state.top_up(id).unwrap().back.unwrap().status, RefundStatus::Failed);

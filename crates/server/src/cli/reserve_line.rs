@@ -17,7 +17,8 @@ Examples:
   lintel reserve-line list --date 2026-03-06 --suspended true
   lintel reserve-line balance 2026-03-06 --amount 123456789
 
-Money in that nothing awaits goes to suspense; money out that nothing awaits is refused.";
+Money in that nothing awaits goes to suspense; money out that nothing awaits is refused. What a session awaits with open
+differences of its file is refused: settle them first (lintel clearing settle), or say --suspense if it is other money.";
 
 /// Lines of the reserve account's statement.
 #[derive(Debug, Subcommand)]
@@ -48,6 +49,9 @@ pub(crate) enum ReserveLine {
         /// The session's clearing date.
         #[arg(long, value_name = "DATE", requires = "rail")]
         session: Option<String>,
+        /// It is for none of what awaits lines: money that came and goes to suspense.
+        #[arg(long, conflicts_with_all = ["transfer", "rail"])]
+        suspense: bool,
     },
     /// One line.
     Show {
@@ -122,10 +126,10 @@ impl ReserveLine {
     /// Asks for it.
     pub(super) fn ask(&self, client: &Client) -> Result<Answer> {
         match self {
-            Self::Take { reference, date, direction, amount, currency, transfer, rail, session } => {
+            Self::Take { reference, date, direction, amount, currency, transfer, rail, session, suspense } => {
                 let clearing = rail.as_ref().map(|rail| json!({"rail": rail, "date": session}));
                 let body = json!({"reference": reference, "date": date, "direction": direction, "amount": amount,
-                    "currency": currency, "transfer": transfer, "clearing": clearing});
+                    "currency": currency, "transfer": transfer, "clearing": clearing, "suspense": suspense});
                 made(client, &LINE, &["v1", "reserve-lines"], &body)
             }
             Self::Show { id } => one(client, &LINE, &["v1", "reserve-lines", id]),

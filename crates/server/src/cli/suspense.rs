@@ -13,7 +13,9 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel suspense list --status open
   lintel suspense ageing
-  lintel suspense allocate sus_3 --to acc_42 --reason \"payer found\" --as opr_3";
+  lintel suspense allocate sus_3 --to acc_42 --reason \"payer found\" --as opr_3
+  lintel suspense allocate sus_4 --to acc_9 --rail epcc --session 2026-03-05 --reason \"booked by its file\" \\
+      --as opr_3";
 
 /// What lies in 2241.
 #[derive(Debug, Subcommand)]
@@ -40,12 +42,18 @@ pub(crate) enum Suspense {
     Allocate {
         /// Its id.
         id: String,
-        /// Whose money it is: an account, 2243's to give it back, or 1131's if a bank paid what it owes.
+        /// Whose money it is: an account, 2243's to give it back, 1131's if a bank paid what it owes, or 1101's of a session's.
         #[arg(long, value_name = "ID")]
         to: String,
-        /// Minor units; all that is left unless said.
+        /// Minor units; all that is left unless said, or what the session awaits.
         #[arg(long)]
         amount: Option<i64>,
+        /// It is what a clearing session of this rail awaits, whose file booked it: epcc, unionpay, fund or pingan.
+        #[arg(long, requires = "session")]
+        rail: Option<String>,
+        /// The session's clearing date.
+        #[arg(long, value_name = "DATE", requires = "rail")]
+        session: Option<String>,
         /// Why.
         #[arg(long, value_name = "TEXT")]
         reason: String,
@@ -89,8 +97,10 @@ impl Suspense {
                 let text = table(&AGES, ages.get("data").unwrap_or(&Value::Null), None);
                 Ok(Answer::new(ages, text))
             }
-            Self::Allocate { id, to, amount, reason } => {
-                let body = json!({"kind": "suspense_allocation", "item": id, "to": to, "amount": amount});
+            Self::Allocate { id, to, amount, rail, session, reason } => {
+                let clearing = rail.as_ref().map(|rail| json!({"rail": rail, "date": session}));
+                let body = json!({"kind": "suspense_allocation", "item": id, "to": to, "amount": amount,
+                    "clearing": clearing});
                 propose(client, &body, reason, None)
             }
         }

@@ -6,7 +6,8 @@ use domain::ids::{ReserveBalanceId, ReserveLineId};
 use domain::money::Currency;
 use domain::operator::Role;
 use domain::reserve_line::{
-    LineDirection, LineTarget, ReserveBalance, ReserveLine, ReserveLineCommand, TakeReserveBalance, TakeReserveLine,
+    LineDirection, LineTarget, ReserveBalance, ReserveLine, ReserveLineCommand, Session, TakeReserveBalance,
+    TakeReserveLine,
 };
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
@@ -33,10 +34,14 @@ pub(crate) struct SessionBody {
 }
 
 impl SessionBody {
-    fn read(&self) -> Result<LineTarget, ApiError> {
+    pub(crate) fn read(&self) -> Result<Session, ApiError> {
         let rail =
             word(&self.rail, "clearing.rail", &[Rail::Epcc, Rail::UnionPay, Rail::Fund, Rail::PingAn], Rail::name)?;
-        Ok(LineTarget::Clearing { rail, date: parse(&self.date, "clearing.date")? })
+        Ok(Session { rail, date: parse(&self.date, "clearing.date")? })
+    }
+
+    pub(crate) fn of(session: Session) -> Self {
+        Self { rail: session.rail.name().to_owned(), date: date_text(session.date) }
     }
 }
 
@@ -62,6 +67,9 @@ pub(crate) struct NewReserveLine {
     transfer: Option<String>,
     /// The clearing session it is for, where the line says so.
     clearing: Option<SessionBody>,
+    /// It is for none of what awaits lines: it goes to suspense. Only of money that came.
+    #[serde(default)]
+    suspense: bool,
 }
 
 /// A line as it was taken.
@@ -95,9 +103,7 @@ impl ReserveLineView {
         let (transfer, clearing) = match line.target {
             None => (None, None),
             Some(LineTarget::Transfer(id)) => (Some(id.to_string()), None),
-            Some(LineTarget::Clearing { rail, date }) => {
-                (None, Some(SessionBody { rail: rail.name().to_owned(), date: date_text(date) }))
-            }
+            Some(LineTarget::Clearing { rail, date }) => (None, Some(SessionBody::of(Session { rail, date }))),
         };
         Self {
             id: line.id.to_string(),
@@ -123,7 +129,9 @@ fn direction(text: &str) -> Result<LineDirection, ApiError> {
 
 /// Take a line of the reserve account's statement
 ///
-/// What awaits the line books it; money in that nothing awaits goes to suspense; money out that nothing awaits is refused.
+/// What awaits the line books it; money in that nothing awaits goes to suspense; money out that nothing awaits is refused. A line that is
+/// what a clearing session awaits with open differences of its file is refused (`reserve_line_session`) until they are settled, or until
+/// it is said to be `suspense`.
 #[utoipa::path(
     post, path = "/v1/reserve-lines", tag = "reserve_line", responses((status = OK, body = ReserveLineView))
 )]
@@ -136,7 +144,10 @@ pub(crate) async fn take(
     let target = match (&new.transfer, &new.clearing) {
         (None, None) => None,
         (Some(transfer), None) => Some(LineTarget::Transfer(parse(transfer, "transfer")?)),
-        (None, Some(session)) => Some(session.read()?),
+        (None, Some(session)) => {
+            let Session { rail, date } = session.read()?;
+            Some(LineTarget::Clearing { rail, date })
+        }
         (Some(_), Some(_)) => {
             let message = "a line is for a transfer or for a clearing session, not for both";
             return Err(ApiError::malformed("clearing", message));
@@ -149,6 +160,7 @@ pub(crate) async fn take(
         amount: new.amount.0,
         currency: Currency::parse(&new.currency)?,
         target,
+        suspense: new.suspense,
     });
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::ReserveLine(id) = reply else { return None };

@@ -17,6 +17,7 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Query};
 use super::list::{ListAnswer, PageView, list_query};
+use super::reserve_line::SessionBody;
 use super::wire::{Amount, date_text, parse, time_text, word};
 
 /// What of an item goes where.
@@ -26,11 +27,14 @@ pub(crate) struct AllocationBody {
     /// The item.
     #[schema(example = "sus_3")]
     item: String,
-    /// Whose money it is: an account in RESERVE that someone else holds, 2243 to give it back, or 1131 if a bank paid what it owes.
+    /// Whose money it is: an account in RESERVE that someone else holds, 2243 to give it back, or 1131 if a bank paid what it owes; 1101
+    /// of a clearing session's.
     #[schema(example = "acc_42")]
     to: String,
-    /// All that is left unless said.
+    /// All that is left unless said, or what the session awaits.
     amount: Option<Amount>,
+    /// The clearing session that awaits this of a line of the statement: its file booked it, so it is on 1101 twice.
+    clearing: Option<SessionBody>,
 }
 
 impl Wire for AllocationBody {
@@ -38,11 +42,13 @@ impl Wire for AllocationBody {
 
     fn read(self) -> Result<AllocateSuspense, ApiError> {
         let (item, to) = (parse(&self.item, "item")?, parse(&self.to, "to")?);
-        Ok(AllocateSuspense { item, to, amount: self.amount.map(|amount| amount.0) })
+        let session = self.clearing.as_ref().map(SessionBody::read).transpose()?;
+        Ok(AllocateSuspense { item, to, amount: self.amount.map(|amount| amount.0), session })
     }
 
     fn show(of: &AllocateSuspense) -> Self {
-        Self { item: of.item.to_string(), to: of.to.to_string(), amount: of.amount.map(Amount) }
+        let (item, to, amount) = (of.item.to_string(), of.to.to_string(), of.amount.map(Amount));
+        Self { item, to, amount, clearing: of.session.map(SessionBody::of) }
     }
 }
 
@@ -63,6 +69,8 @@ pub(crate) struct AllocationView {
     operator: String,
     /// Who approved it; none where the step that brought it in took it out again.
     approver: Option<String>,
+    /// The clearing session that awaited it.
+    clearing: Option<SessionBody>,
 }
 
 /// Money in 2241.
@@ -130,6 +138,7 @@ impl AllocationView {
             at: time_text(allocation.at),
             operator: allocation.operator.clone(),
             approver: allocation.approver.clone(),
+            clearing: allocation.session.map(SessionBody::of),
         }
     }
 }

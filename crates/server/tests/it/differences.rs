@@ -99,14 +99,51 @@ fn a_file_under_a_wrong_name_ends_with_the_right_one() {
 }
 
 #[test]
-fn what_lies_in_suspense_already_is_not_accepted() {
+fn a_line_that_may_be_a_sessions_waits_and_what_lies_in_suspense_is_not_accepted() {
     let server = Server::start();
     let (market, staff) = (Market::open(&server), Staff::hire(&server));
     let operator = &market.operator;
     let file = text(&takes(operator, "epcc", &"7".repeat(31), 700), "/id");
     let stands = json!({"kind": "settle_difference", "difference": format!("{file}_1"), "accepted": true});
     assert_eq!(staff.maker.propose_shown(&stands).error().1, "difference_voucher");
-    let line = json!({"reference": "L-1", "date": DAY, "direction": "in", "amount": 700, "currency": "CNY"});
-    operator.post("/v1/reserve-lines", &line).ok();
+    let mut line = json!({"reference": "L-1", "date": DAY, "direction": "in", "amount": 700, "currency": "CNY"});
+    let refused = operator.post("/v1/reserve-lines", &line).error();
+    assert_eq!((refused.1.as_str(), refused.2.as_str()), ("reserve_line_session", "reference"));
+    line["suspense"] = json!(true);
+    let mut wrong = line.clone();
+    wrong["direction"] = json!("out");
+    let refused = operator.post("/v1/reserve-lines", &wrong).error();
+    assert_eq!((refused.1.as_str(), refused.2.as_str()), ("value_invalid", "suspense"));
+    let take = ["reserve-line", "take", "--reference", "L-1", "--date", DAY, "--direction", "in", "--amount", "700"];
+    assert!(!server.lintel(&take).status.success(), "it does not say that it is suspense");
+    assert!(server.lintel(&[&take[..], &["--suspense"]].concat()).status.success());
+    assert_eq!(operator.post("/v1/reserve-lines", &line).ok()["suspended"], json!(true), "taken before");
     assert_eq!(staff.maker.propose_shown(&stands).error().1, "difference_state");
+}
+
+#[test]
+fn what_suspense_has_of_a_session_leaves_1101_by_two_people() {
+    let server = Server::start();
+    let (market, staff) = (Market::open(&server), Staff::hire(&server));
+    let operator = &market.operator;
+    let line = json!({"reference": "L-1", "date": DAY, "direction": "in", "amount": 500_000, "currency": "CNY"});
+    assert_eq!(operator.post("/v1/reserve-lines", &line).ok()["suspended"], json!(true), "its file was not there");
+    let order = text(&market.order("T1", 500_000).ok(), "/id");
+    let paying = market.pay(&order, 500_000).ok();
+    takes(operator, "epcc", &market.serial(&text(&paying, "/legs/0/open_attempt")), 500_000);
+    let closings = || {
+        let books = trial_balance(operator, DAY);
+        [1101, 2241].map(|subject| closing(&books, subject))
+    };
+    assert_eq!(closings(), [1_000_000, 500_000]);
+    let allocates = |date: &str| {
+        json!({"kind": "suspense_allocation", "item": "sus_1", "to": own(operator, 1101),
+            "clearing": {"rail": "epcc", "date": date}})
+    };
+    let refused = staff.maker.propose(&allocates("2026-03-04")).error();
+    assert_eq!((refused.1.as_str(), refused.2.as_str()), ("value_invalid", "clearing"));
+    assert_eq!(staff.decided(&allocates(DAY)), "sus_1");
+    assert_eq!(closings(), [500_000, 0]);
+    let item = operator.get("/v1/suspense/sus_1").ok();
+    assert_eq!(item["allocations"][0]["clearing"], json!({"rail": "epcc", "date": DAY}));
 }

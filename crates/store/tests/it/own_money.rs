@@ -46,7 +46,8 @@ impl World {
         self.as_approved(Command::OwnTransfer(inject));
         for (reference, amount) in [("injected", 60_000), ("stray", 7)] {
             let (reference, direction) = (reference.into(), LineDirection::In);
-            let line = TakeReserveLine { reference, date: day, direction, amount, currency, target: None };
+            let line =
+                TakeReserveLine { reference, date: day, direction, amount, currency, target: None, suspense: false };
             self.given(Command::ReserveLine(ReserveLineCommand::TakeLine(line)));
         }
         let balance = TakeReserveBalance { date: day, balance: 60_007, currency };

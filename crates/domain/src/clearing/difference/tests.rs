@@ -13,10 +13,13 @@ use crate::ids::{AccountId, OrderId};
 use crate::manual_voucher::{TemplateCommand, TemplateLine};
 use crate::payout::{CreatePayout, PayTo, PayoutStatus};
 use crate::reserve_line::LineDirection::In;
+use crate::reserve_line::TakeReserveLine;
 use crate::suspense::AllocateSuspense;
 use crate::testkit::orders::card;
 use crate::testkit::{Kit, date, success};
 use crate::voucher::{Entry, EventCode};
+
+mod statement;
 
 const DAY: &str = "2026-03-05";
 const NEXT: &str = "2026-03-06";
@@ -304,7 +307,7 @@ fn a_line_of_nobodys_is_booked_to_suspense_or_not_at_all() {
 /// Allocates what was last brought to suspense, all of it if no amount is said.
 fn allocated(kit: &mut Kit, to: AccountId, amount: Option<Minor>) {
     let item = kit.state.suspense_items.iter().last().unwrap().1.id;
-    kit.approved(Command::AllocateSuspense(AllocateSuspense { item, to, amount }));
+    kit.approved(Command::AllocateSuspense(AllocateSuspense { item, to, amount, session: None }));
 }
 
 #[test]
@@ -325,7 +328,7 @@ fn what_may_lie_in_suspense_already_is_not_booked() {
     assert_eq!(accepts(&mut kit), Err(RefusalCode::DifferenceVoucher));
     // Its own line, and that of the session with it.
     for (reference, amount) in [("alone", 5_001), ("session", 10_001)] {
-        let line = kit.line(reference, In, amount);
+        let line = TakeReserveLine { suspense: true, ..kit.line(reference, In, amount) };
         kit.take_line(line);
         assert_eq!(accepts(&mut kit), Err(RefusalCode::DifferenceState), "{reference}");
         allocated(&mut kit, account, Some(amount - 1));
@@ -342,7 +345,7 @@ fn what_lies_in_suspense_pays_the_claim_of_what_is_not_accepted() {
     paid(&mut kit);
     paid(&mut kit);
     kit.take_file(Rail::Epcc, DAY, vec![]);
-    let line = kit.line("session", In, 10_000);
+    let line = TakeReserveLine { suspense: true, ..kit.line("session", In, 10_000) };
     kit.take_line(line);
     let second = DifferenceId { number: 2, ..FIRST };
     assert_eq!(open(&kit), [FIRST, second]);

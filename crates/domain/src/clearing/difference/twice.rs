@@ -1,5 +1,5 @@
 //! Money that a line would bring to the reserve account a second time: it lies in suspense, or two people booked it by the file of another
-//! channel.
+//! channel; and a line of the statement that has in it what a session's file booked.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -7,11 +7,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Difference, DifferenceEnd, DifferenceId, DifferenceKind, line_of_awaited, signed, state_of};
+use crate::attempt::Rail;
+use crate::calendar::Date;
 use crate::clearing::{Clearing, ClearingLine, LineKind};
 use crate::ids::SuspenseId;
 use crate::money::{Currency, Minor};
 use crate::refusal::Refusal;
-use crate::reserve_line::ReserveLine;
+use crate::reserve_line::{ReserveLine, TakeReserveLine};
 use crate::state::State;
 use crate::suspense::SuspenseItem;
 use crate::voucher::{BusinessKind, BusinessNumber};
@@ -65,12 +67,8 @@ fn amounts(state: &State, id: DifferenceId, file: &Clearing, booked: Minor) -> B
     let session = (file.rail, file.date);
     let awaited = state.awaited_sessions.get(&session).copied().unwrap_or_default();
     let further = |other: DifferenceId| {
-        let (told_by, difference) = state.difference(other).ok()?;
-        if other == id || (told_by.rail, told_by.date) != session {
-            return None;
-        }
-        let line = difference.line.or_else(|| line_of_awaited(state, difference))?;
-        Some(signed(line, difference.amount))
+        let (of, brings) = brings(state, other)?;
+        (other != id && of == session).then_some(brings)
     };
     let mut amounts = BTreeSet::from([booked, awaited.saturating_add(booked)]);
     for brings in state.open_differences.iter().filter_map(|(other, ())| further(*other)).take(MAX_FURTHER) {
@@ -78,6 +76,49 @@ fn amounts(state: &State, id: DifferenceId, file: &Clearing, booked: Minor) -> B
         amounts.extend(with);
     }
     amounts
+}
+
+/// Which session told of a difference, and what its line brings to the reserve account if it stands; none where its kind is not known.
+fn brings(state: &State, id: DifferenceId) -> Option<((Rail, Date), Minor)> {
+    let (file, difference) = state.difference(id).ok()?;
+    let line = difference.line.or_else(|| line_of_awaited(state, difference))?;
+    Some(((file.rail, file.date), signed(line, difference.amount)))
+}
+
+/// The session that would await just this line of the statement if two people let open differences of it stand, and those differences.
+/// Taken to suspense, the line would bring a second time what the session's file booked.
+pub(crate) fn session_of(state: &State, line: &TakeReserveLine) -> Option<((Rail, Date), Vec<DifferenceId>)> {
+    if line.currency != Currency::Cny {
+        return None;
+    }
+    let mut sessions: BTreeMap<(Rail, Date), Vec<(DifferenceId, Minor)>> = BTreeMap::new();
+    for (id, ()) in state.open_differences.iter() {
+        if let Some((session, brings)) = brings(state, *id)
+            && session.1 <= line.date
+        {
+            sessions.entry(session).or_default().push((*id, brings));
+        }
+    }
+    sessions.into_iter().find_map(|(session, open)| {
+        let awaited = state.awaited_sessions.get(&session).copied().unwrap_or_default();
+        let of = making_up(line.direction.signed(line.amount), awaited, &open)?;
+        Some((session, of))
+    })
+}
+
+/// The differences that make up an amount with what a session awaits: all, or some of the first.
+fn making_up(amount: Minor, awaited: Minor, open: &[(DifferenceId, Minor)]) -> Option<Vec<DifferenceId>> {
+    if open.iter().fold(awaited, |sum, (_, brings)| sum.saturating_add(*brings)) == amount {
+        return Some(open.iter().map(|(id, _)| *id).collect());
+    }
+    let mut sums: BTreeMap<Minor, Vec<DifferenceId>> = BTreeMap::from([(awaited, Vec::new())]);
+    for (id, brings) in open.iter().take(MAX_FURTHER) {
+        let with = sums.iter().map(|(sum, of)| (sum.saturating_add(*brings), [of.as_slice(), &[*id]].concat()));
+        for (sum, of) in with.collect::<Vec<_>>() {
+            sums.entry(sum).or_insert(of);
+        }
+    }
+    sums.remove(&amount)
 }
 
 /// The lines of the statement of which something lies in suspense.

@@ -231,6 +231,7 @@ transitions! {
     elsewhere {
         "an advance that its bank paid after all: advance/tests/late.rs"
             Event::Advance(AdvanceEvent::Claimed { .. } | AdvanceEvent::ClaimBooked { .. }),
+        "what suspense had of a session: clearing/difference/tests/statement.rs" Event::Suspense(SuspenseEvent::Matched { .. }),
         "a channel that took back what people had allocated: top_up/tests.rs" Event::Suspense(SuspenseEvent::Claimed(_)),
         "books begun: every kit begins with them" Event::Initialised(_),
         "the engine's own, see engine.rs there: refusals under a key, times written down" Event::Refused | Event::TimeMarked,

@@ -119,7 +119,7 @@ fn transfers(script: &Script, words: &[&str]) -> Read {
     Some(Step::of(command))
 }
 
-/// `line REFERENCE in|out AMOUNT [of DAY] [for TRANSFER | for-clearing RAIL DAY]`; today's unless a day is named.
+/// `line REFERENCE in|out AMOUNT [of DAY] [for TRANSFER | for-clearing RAIL DAY | suspense]`; today's unless a day is named.
 fn line(script: &Script, reference: &str, direction: &str, amount: &str, rest: &[&str]) -> TakeReserveLine {
     let after = |word: &str| {
         let at = rest.iter().position(|other| *other == word);
@@ -142,6 +142,7 @@ fn line(script: &Script, reference: &str, direction: &str, amount: &str, rest: &
         amount,
         currency,
         target: transfer.or(session),
+        suspense: rest.contains(&"suspense"),
     }
 }
 

@@ -136,7 +136,7 @@ fn by_hand(script: &mut Script, words: &[&str]) -> Read {
         ["find", item, to, amount] => {
             let (item, to) = (SuspenseId(script.id(item)), script.account(to));
             let amount = (amount != "all").then(|| minor(amount));
-            Command::AllocateSuspense(AllocateSuspense { item, to, amount })
+            Command::AllocateSuspense(AllocateSuspense { item, to, amount, session: None })
         }
         _ => return None,
     };

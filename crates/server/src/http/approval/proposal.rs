@@ -126,6 +126,10 @@ mod tests {
             ("manual_voucher", voucher.clone()),
             ("adjustment", adjustment),
             ("suspense_allocation", json!({"item": "sus_3", "to": "acc_7", "amount": 40})),
+            (
+                "suspense_allocation",
+                json!({"item": "sus_3", "to": "acc_7", "clearing": {"rail": "epcc", "date": "2026-03-05"}}),
+            ),
             ("check_waiver", json!({"date": "2026-03-05", "position": 1042, "checks": ["cover"]})),
             ("settle_task", json!({"task": "leg_9", "voucher": voucher})),
             ("settle_task", json!({"task": "rfd_3", "amount": 500})),
