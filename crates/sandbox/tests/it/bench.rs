@@ -175,7 +175,8 @@ fn payments_are_counted_once_they_stand_in_the_books() {
     let inside = ["inside_p50_ms", "inside_p99_ms", "inside_max_ms"].map(number);
     assert!(inside[0] > 0.0 && inside.is_sorted() && inside[2] <= own[2], "inside lies within: {inside:?} of {own:?}");
     assert!(number("payments_per_second") > 0.0 && number("looks") >= 0.0, "{object}");
-    assert_eq!(std::fs::read_to_string(series).unwrap().lines().count(), 1 + 60);
+    assert_eq!(std::fs::read_to_string(&series).unwrap().lines().count(), 1 + 60);
+    std::fs::remove_file(series).unwrap();
 }
 
 #[test]
