@@ -109,6 +109,8 @@ pub(crate) struct Reply<'a> {
     pub(crate) body: &'a [u8],
     /// What of the time of an answer that was waited for was the channels', as the platform says.
     pub(crate) channels: Option<Duration>,
+    /// All of its time by the platform's own clock, where that was said.
+    pub(crate) total: Option<Duration>,
 }
 
 impl Reply<'_> {
@@ -174,7 +176,7 @@ impl Connection {
 
     fn reply(&self, head: &Head) -> Reply<'_> {
         let body = &self.buffer[head.length..head.length + head.content_length];
-        Reply { status: head.status, body, channels: head.channels }
+        Reply { status: head.status, body, channels: head.channels, total: head.total }
     }
 
     /// There and back; the answer lies in the buffer then.
@@ -229,6 +231,7 @@ struct Head {
     length: usize,
     content_length: usize,
     channels: Option<Duration>,
+    total: Option<Duration>,
 }
 
 impl Head {
@@ -240,17 +243,17 @@ impl Head {
         let first = lines.next().unwrap_or_default();
         let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.with_context(|| format!("'{first}' is no status line"))?;
-        let (mut length, mut channels) = (None, None);
+        let (mut length, mut channels, mut total) = (None, None, None);
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
             if name.eq_ignore_ascii_case("content-length") {
                 length = Some(value.trim());
             } else if name.eq_ignore_ascii_case("server-timing") {
-                channels = duration(value, "channel");
+                (channels, total) = (duration(value, "channel"), duration(value, "total"));
             }
         }
         let Some(length) = length else { bail!("an answer without content-length:\n{text}") };
         let content_length = length.parse().with_context(|| format!("content-length '{length}'"))?;
-        Ok(Some(Self { status, length: end + 4, content_length, channels }))
+        Ok(Some(Self { status, length: end + 4, content_length, channels, total }))
     }
 }
 
@@ -270,13 +273,14 @@ mod tests {
 
     #[test]
     fn a_head_is_read_once_it_is_whole() {
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nserver-timing: channel;dur=20.125\r\n\r\n{}";
+        let answer =
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nserver-timing: channel;dur=20.125, total;dur=22.5\r\n\r\n{}";
         for end in 0..answer.len() - 2 {
             assert_eq!(Head::parse(&answer[..end]).unwrap(), None, "{end}");
         }
         let head = Head::parse(answer).unwrap().unwrap();
-        let channels = Some(Duration::from_micros(20_125));
-        assert_eq!(head, Head { status: 200, length: answer.len() - 2, content_length: 2, channels });
+        let (channels, total) = (Some(Duration::from_micros(20_125)), Some(Duration::from_micros(22_500)));
+        assert_eq!(head, Head { status: 200, length: answer.len() - 2, content_length: 2, channels, total });
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //!  bank, platform ─► payers, landlords ─► each lane: create and pay, wait for success ─► next ─► books checked ─► report
 //!                                             └ apart: create ─► pay ─► ask until it is success ─► next
 //! ```
-//! Every request is signed with HMAC-SM3 by the operator, or with `--sign sm2` by the merchant with an SM2 pair of its own, and so is its answer. A payment is done when the platform shows its order as `success`, which it does only once
-//! the bank's answer is durable and booked. Platform, bank and generator share the machine.
+//! Every request is signed with HMAC-SM3 by the operator, or with `--sign sm2` by the merchant with an SM2 pair of its own, and so is
+//! its answer. A payment is done when the platform shows its order as `success`, which it does only once the bank's answer is durable
+//! and booked. Platform, bank and generator share the machine.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -39,8 +40,10 @@ or with --sign sm2 by each merchant with an SM2 pair; then every answer is signe
 Nothing goes wrong at this bank: what faults cost is the business of `cargo xtask demo`.
 
 The rate is counted over wall time, with platform, bank and generator on the same machine; a payment's time is from sending the
-order to seeing it paid, with the bank's share in it; with --rate from the moment at which it was due. The platform's own time is
-the same less what its calls of the bank took, as it says of each payment in the header Server-Timing; not with --apart.";
+order to seeing it paid, with the bank's share in it; with --rate from the moment at which it was due, or where a connection was
+free and this program woke up later, from when it did. The platform's own time is the same less what its calls of the bank took, as
+it says of each payment in the header Server-Timing; inside is the same by the platform's clock, from a request's head to its signed
+answer. Neither with --apart.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,6 +52,7 @@ Examples:
   lintel bench payments --apart                           the same by a request for each step
   lintel bench payments --sign sm2                        each request and each answer signed with SM2
   lintel bench payments --clients 1 --payments 2000       how long one payment takes on an idle platform
+  lintel bench payments --rate 1000 --series times.csv    a line a payment: when it was due, and how long it took
   lintel bench payments --json                            ends with one object: payments_per_second, p50_ms, p99_ms, own_p99_ms, …";
 
 /// Who is paid.
@@ -87,6 +91,9 @@ pub struct Payments {
     /// Print one JSON object in place of the table
     #[arg(long)]
     json: bool,
+    /// Write a line a payment into this new file: number, when it was due, and in ms what it took, own, inside, how late it was sent
+    #[arg(long, value_name = "FILE")]
+    series: Option<PathBuf>,
     /// Say nothing while it runs
     #[arg(long)]
     quiet: bool,
@@ -141,13 +148,21 @@ struct Work {
 }
 
 impl Work {
-    /// When a payment's time begins: now, or at its own moment, be it that all lanes were busy then.
-    async fn moment(&self, number: u64) -> Instant {
-        let (began, Some(rate)) = self.pace else { return Instant::now() };
+    /// When a payment is due and when its time begins: now; or at its own moment if all lanes were busy then, which is the platform's
+    /// doing; or when this program woke up for it, which is not.
+    async fn moment(&self, number: u64) -> (Instant, Instant) {
+        let (began, Some(rate)) = self.pace else { return twice(Instant::now()) };
         let moment = began + Duration::from_secs_f64(number as f64 / rate);
+        if moment <= Instant::now() {
+            return twice(moment);
+        }
         tokio::time::sleep_until(moment.into()).await;
-        moment
+        (moment, Instant::now())
     }
+}
+
+const fn twice(moment: Instant) -> (Instant, Instant) {
+    (moment, moment)
 }
 
 /// What was measured.
@@ -156,8 +171,12 @@ struct Measured {
     times: Percentiles,
     /// The same without the bank's; none if apart.
     own: Percentiles,
+    /// That by the platform's clock; none if apart.
+    inside: Percentiles,
     /// Looks at orders, the one that showed it paid included; none unless apart.
     looks: u64,
+    /// Each, in the order in which they were due.
+    payments: Vec<Payment>,
     /// Of platform, bank and this program.
     cpu_seconds: [f64; 3],
     resident_peak_bytes: u64,
@@ -170,6 +189,9 @@ impl Payments {
     /// # Errors
     /// If either process does not start, the platform refuses something, or the books do not hold what was paid.
     pub fn run(&self, out: &mut dyn Write) -> Result<()> {
+        let create =
+            |path: &PathBuf| std::fs::File::create_new(path).with_context(|| format!("creating {}", path.display()));
+        let series = self.series.as_ref().map(create).transpose()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")?;
         let temporary = std::env::temp_dir().join(format!("lintel-payments-{}", std::process::id()));
         let setting = Setting {
@@ -188,6 +210,9 @@ impl Payments {
         progress.line(&format!("platform and bank run in {}", stage.data_dir().display()));
         let measured = runtime.block_on(self.measure(&stage, &progress))?;
         stage.strike(self.data_dir.is_none())?;
+        if let Some(file) = series {
+            write_series(file, &measured.payments).context("writing the series")?;
+        }
         if self.json {
             writeln!(out, "{}", self.object(&measured))?
         } else {
@@ -243,18 +268,20 @@ impl Payments {
         }
         let mut all = Paid::default();
         while let Some(lane) = lanes.join_next().await {
-            let Paid { times, own, amount } = lane.context("a lane panicked")??;
-            all.times.extend(times);
-            all.own.extend(own);
+            let Paid { payments, amount } = lane.context("a lane panicked")??;
+            all.payments.extend(payments);
             all.amount += amount;
         }
+        all.payments.sort_unstable_by_key(|payment| payment.number);
         let (wall_seconds, after) = (began.elapsed().as_secs_f64(), cpu());
-        check_books(stage, all.times.len(), all.amount).await?;
+        check_books(stage, all.payments.len(), all.amount).await?;
         progress.line("every payment stands in the books, once");
         Ok(Measured {
             wall_seconds,
-            times: Percentiles::of(all.times),
-            own: Percentiles::of(all.own),
+            times: Percentiles::of(all.payments.iter().map(|payment| ms(payment.took)).collect()),
+            own: Percentiles::of(all.payments.iter().filter_map(|payment| payment.own().map(ms)).collect()),
+            inside: Percentiles::of(all.payments.iter().filter_map(|payment| payment.inside.map(ms)).collect()),
+            payments: all.payments,
             looks: work.looks.load(Ordering::Relaxed),
             cpu_seconds: std::array::from_fn(|at| after[at] - before[at]),
             resident_peak_bytes: resident_peak_bytes(platform).unwrap_or_default(),
@@ -263,7 +290,8 @@ impl Payments {
     }
 
     fn object(&self, measured: &Measured) -> Value {
-        let Measured { wall_seconds, times, own, looks, cpu_seconds, resident_peak_bytes, interrupted } = measured;
+        let Measured { wall_seconds, times, own, inside, looks, cpu_seconds, resident_peak_bytes, interrupted, .. } =
+            measured;
         let own_ms = |ms: f64| (own.count > 0).then_some(ms);
         json!({
             "bench": "payments", "payments": times.count, "clients": self.clients, "seed": self.seed, "apart": self.apart,
@@ -273,6 +301,7 @@ impl Payments {
             "payments_per_second": times.count as f64 / wall_seconds.max(f64::EPSILON),
             "p50_ms": times.p50, "p95_ms": times.p95, "p99_ms": times.p99, "max_ms": times.max,
             "own_p50_ms": own_ms(own.p50), "own_p99_ms": own_ms(own.p99), "own_max_ms": own_ms(own.max),
+            "inside_p50_ms": own_ms(inside.p50), "inside_p99_ms": own_ms(inside.p99), "inside_max_ms": own_ms(inside.max),
             "looks": looks, "resident_peak_bytes": resident_peak_bytes,
             "platform_cpu_seconds": cpu_seconds[0], "bank_cpu_seconds": cpu_seconds[1],
             "client_cpu_seconds": cpu_seconds[2],
@@ -280,7 +309,8 @@ impl Payments {
     }
 
     fn table(&self, measured: &Measured) -> String {
-        let Measured { wall_seconds, times, own, looks, cpu_seconds, resident_peak_bytes, interrupted } = measured;
+        let Measured { wall_seconds, times, own, inside, looks, cpu_seconds, resident_peak_bytes, interrupted, .. } =
+            measured;
         let mut table = Table::default();
         let (count, early) = (times.count as u64, if *interrupted { " (stopped early)" } else { "" });
         table.row("load", format!("{} payments{early}, {} under way at a time", thousands(count), self.clients));
@@ -291,6 +321,7 @@ impl Payments {
         );
         table.times("order to paid", times);
         table.times("without the bank", own);
+        table.times("inside", inside);
         let each = cpu_seconds.map(|seconds| seconds * 1e6 / times.count.max(1) as f64);
         table.row(
             "processor",
@@ -310,12 +341,48 @@ impl Payments {
 /// What a lane paid.
 #[derive(Default)]
 struct Paid {
-    /// From order to paid, in milliseconds.
-    times: Vec<f64>,
-    /// The same less the bank's.
-    own: Vec<f64>,
+    payments: Vec<Payment>,
     /// The sum.
     amount: i64,
+}
+
+/// How long one took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Payment {
+    number: u64,
+    /// Since the payments began.
+    due: Duration,
+    /// How much later than that this program woke up for it, with a connection free.
+    late: Duration,
+    /// From order to paid.
+    took: Duration,
+    /// Of that the platform's calls of the bank; none if apart.
+    channels: Option<Duration>,
+    /// By the platform's clock, without those.
+    inside: Option<Duration>,
+}
+
+impl Payment {
+    fn own(&self) -> Option<Duration> {
+        self.channels.map(|channels| self.took.saturating_sub(channels))
+    }
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+/// A line a payment, for a spreadsheet or a plot.
+fn write_series(out: impl Write, payments: &[Payment]) -> std::io::Result<()> {
+    let mut out = std::io::BufWriter::new(out);
+    writeln!(out, "number,due_ms,took_ms,own_ms,inside_ms,late_ms")?;
+    for payment in payments {
+        let or_nothing = |time: Option<Duration>| time.map(|time| format!("{:.3}", ms(time))).unwrap_or_default();
+        let (own, inside) = (or_nothing(payment.own()), or_nothing(payment.inside));
+        let (due, took, late) = (ms(payment.due), ms(payment.took), ms(payment.late));
+        writeln!(out, "{},{due:.3},{took:.3},{own},{inside},{late:.3}", payment.number)?;
+    }
+    out.flush()
 }
 
 /// Pays one order after the other.
@@ -328,16 +395,16 @@ async fn lane(work: Arc<Work>) -> Result<Paid> {
             return Ok(paid);
         }
         let amount = 200_000 + i64::try_from(number % 800)? * 1_000;
-        let began = work.moment(number).await;
+        let (due, began) = work.moment(number).await;
         let (bodies, connection) = (bodies(&work, number, amount), &mut connection);
         let done = match work.apart {
-            true => apart(&work, connection, number, bodies).await.map(|()| None),
-            false => at_once(connection, number, bodies).await.map(Some),
+            true => apart(&work, connection, number, bodies).await.map(|()| (None, None)),
+            false => at_once(connection, number, bodies).await.map(|(channels, total)| (Some(channels), total)),
         };
-        let channels = done.with_context(|| format!("payment {number}"))?;
-        let took = began.elapsed();
-        paid.times.push(took.as_secs_f64() * 1_000.0);
-        paid.own.extend(channels.map(|channels| took.saturating_sub(channels).as_secs_f64() * 1_000.0));
+        let (channels, total) = done.with_context(|| format!("payment {number}"))?;
+        let inside = total.zip(channels).map(|(total, channels)| total.saturating_sub(channels));
+        let (took, late) = (began.elapsed(), began.duration_since(due));
+        paid.payments.push(Payment { number, due: due.duration_since(work.pace.0), late, took, channels, inside });
         paid.amount += amount;
         work.progress.now_and_then(|| format!("{} of {} paid", thousands(number), thousands(work.payments)));
     }
@@ -375,8 +442,9 @@ fn bodies(work: &Work, number: u64, amount: i64) -> Bodies<'_> {
     Bodies { order, card, signer }
 }
 
-/// Creates an order with what pays it, answered when it is paid; how long the platform's calls of the bank took of that.
-async fn at_once(connection: &mut Connection, number: u64, bodies: Bodies<'_>) -> Result<Duration> {
+/// Creates an order with what pays it, answered when it is paid; how long the platform's calls of the bank took of that, and all of it,
+/// by the platform's clock.
+async fn at_once(connection: &mut Connection, number: u64, bodies: Bodies<'_>) -> Result<(Duration, Option<Duration>)> {
     let Bodies { order, card, signer } = bodies;
     let target = format!("/v1/orders?wait={WAIT}");
     let body = format!(r#"{order},"instruments":[{card}]}}"#);
@@ -385,7 +453,7 @@ async fn at_once(connection: &mut Connection, number: u64, bodies: Bodies<'_>) -
     let status = reply.text("status").context("creating and paying the order")?;
     ensure!(status == "success", "it is {status} after {WAIT} s");
     // It may have been paid before the platform looked whether to wait.
-    Ok(reply.channels.unwrap_or_default())
+    Ok((reply.channels.unwrap_or_default(), reply.total))
 }
 
 /// Creates an order, pays it and looks until it is paid.
@@ -422,4 +490,22 @@ async fn check_books(stage: &Stage, payments: usize, amount: i64) -> Result<()> 
     let balance = stage.operator.get(&target).await?;
     ensure!(balance.get("balanced") == Some(&Value::Bool(true)), "the books do not balance: {balance}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_series_says_when_and_how_long() {
+        let us = Duration::from_micros;
+        let payment =
+            |channels, inside| Payment { number: 7, due: us(7_000), late: us(250), took: us(5_125), channels, inside };
+        let mut text = Vec::new();
+        let payments = [payment(Some(us(1_000)), Some(us(3_500))), payment(None, None)];
+        write_series(&mut text, &payments).unwrap();
+        let expected =
+            "number,due_ms,took_ms,own_ms,inside_ms,late_ms\n7,7.000,5.125,4.125,3.500,0.250\n7,7.000,5.125,,,0.250\n";
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
 }

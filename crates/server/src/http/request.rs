@@ -18,6 +18,7 @@ use super::cashier;
 use super::certificate::{AnswerKey, signed};
 use super::error::ApiError;
 use super::version::{self, ApiVersion};
+use super::wait;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("lintel-request-id");
 
@@ -52,6 +53,7 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
         }
     });
     count(&method, &route, status, elapsed);
+    wait::say_timing(&mut response, elapsed);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

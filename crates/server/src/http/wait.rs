@@ -5,8 +5,9 @@
 //!  POST /v1/orders?wait=10, with instruments ─► created, tried ─ the channel answers ─► 200, success
 //!                                                              └ 10 s pass ─► 200, paying: ask again with the same wait
 //! ```
-//! An answer that was waited for says in the header `Server-Timing` how many milliseconds of it were the channels': `channel;dur=20.125`
-//! (W3C Server Timing), for every leg of the order: one that a cascade or a shortfall adds meanwhile too.
+//! An answer that was waited for says in the header `Server-Timing` (W3C Server Timing) how many milliseconds of it were the channels', for
+//! every leg of the order: one that a cascade or a shortfall adds meanwhile too; and how many it took in all, from the request's head on
+//! until it was signed: `channel;dur=20.125, total;dur=22.5`.
 //!
 //! What is answered is durable either way. Waiting changes nothing: a caller that goes away leaves the try as it is, and one that asks
 //! again under the same key may wait longer, or not at all.
@@ -71,11 +72,24 @@ pub(crate) struct Waited {
 impl IntoResponse for Waited {
     fn into_response(self) -> Response {
         let mut response = self.answer.into_response();
-        let timing = self.channels.map(|took| format!("channel;dur={:.3}", took.as_secs_f64() * 1_000.0));
-        if let Some(value) = timing.and_then(|text| HeaderValue::from_str(&text).ok()) {
-            response.headers_mut().insert(SERVER_TIMING, value);
+        if let Some(channels) = self.channels {
+            response.extensions_mut().insert(Channels(channels));
         }
         response
+    }
+}
+
+/// What of an answer's time was its channels', until the outermost layer says it.
+#[derive(Debug, Clone, Copy)]
+struct Channels(Duration);
+
+/// Says in its header whose time an answer took, if it was waited for.
+pub(super) fn say_timing(response: &mut Response, total: Duration) {
+    let Some(Channels(channels)) = response.extensions_mut().remove() else { return };
+    let ms = |time: Duration| time.as_secs_f64() * 1_000.0;
+    let text = format!("channel;dur={:.3}, total;dur={:.3}", ms(channels), ms(total));
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        response.headers_mut().insert(SERVER_TIMING, value);
     }
 }
 
