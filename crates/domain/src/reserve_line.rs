@@ -1,5 +1,5 @@
 //! The statement of the reserve account (备付金账户) at the central bank: its lines and its closing balances. Beside the
-//! clearing files only a line moves 1101.
+//! clearing files only a line moves 1101; what of a line in [`suspense`](crate::suspense) was on it twice leaves it by two people.
 //!
 //! ```text
 //!  TakeReserveLine(reference, date, direction, amount)

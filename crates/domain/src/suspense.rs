@@ -232,12 +232,21 @@ pub struct AllocateSuspense {
     /// clearing session's.
     #[n(1)]
     pub to: AccountId,
-    /// All that is left if none, or what the session awaits.
+    /// All that is left if none, or what the session awaits; a proposal notes what it awaits when it is made.
     #[n(2)]
     pub amount: Option<Minor>,
     /// The clearing session that awaits this of the statement's line: its file booked it, so it is on 1101 twice (level 17).
     #[n(3)]
     pub session: Option<Session>,
+}
+
+impl AllocateSuspense {
+    /// Notes what its session awaits now, unless its maker said what they saw: that much is what two people decide on.
+    pub(crate) fn note_amount(&mut self, state: &State) {
+        if let Some(Session { rail, date }) = self.session {
+            self.amount = self.amount.or_else(|| state.awaited_sessions.get(&(rail, date)).copied());
+        }
+    }
 }
 
 /// What happened to an item.

@@ -138,6 +138,8 @@ impl Proposal {
     pub(super) fn note_what_is_there(&mut self, state: &State) {
         if let Self::SettleTask(command) = self {
             command.note_amount(state);
+        } else if let Self::SuspenseAllocation(command) = self {
+            command.note_amount(state);
         }
     }
 

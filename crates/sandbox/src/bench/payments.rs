@@ -41,9 +41,9 @@ Nothing goes wrong at this bank: what faults cost is the business of `cargo xtas
 
 The rate is counted over wall time, with platform, bank and generator on the same machine; a payment's time is from sending the
 order to seeing it paid, with the bank's share in it; with --rate from the moment at which it was due, or where a connection was
-free and this program woke up later, from when it did. The platform's own time is the same less what its calls of the bank took, as
-it says of each payment in the header Server-Timing; inside is the same by the platform's clock, from a request's head to its signed
-answer. Neither with --apart.";
+free and this program woke up later, from when it did: how late is told apart, and with few cores may be the platform's doing. The
+platform's own time is the same less what its calls of the bank took, as it says of each payment in the header Server-Timing; inside
+is the same by the platform's clock, from a request's head to its signed answer. Neither with --apart.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -76,7 +76,8 @@ pub struct Payments {
     /// Connections, each with one payment under way
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1_024))]
     clients: u64,
-    /// Payments a second, each at its own moment and timed from it; 0: the next as soon as one is paid
+    /// Payments a second, each at its own moment and timed from it, or from when this program woke up for it; 0: the next as soon as one
+    /// is paid
     #[arg(long, default_value_t = 0)]
     rate: u32,
     /// Create, pay and ask by requests of their own
@@ -91,7 +92,7 @@ pub struct Payments {
     /// Print one JSON object in place of the table
     #[arg(long)]
     json: bool,
-    /// Write a line a payment into this new file: number, when it was due, and in ms what it took, own, inside, how late it was sent
+    /// Write a line a payment into this new file: number, when it was due, and in ms what it took, own, inside, how late this program woke up
     #[arg(long, value_name = "FILE")]
     series: Option<PathBuf>,
     /// Say nothing while it runs
@@ -149,7 +150,7 @@ struct Work {
 
 impl Work {
     /// When a payment is due and when its time begins: now; or at its own moment if all lanes were busy then, which is the platform's
-    /// doing; or when this program woke up for it, which is not.
+    /// doing; or when this program woke up for it. How late that was is told apart: who had the core meanwhile is not known.
     async fn moment(&self, number: u64) -> (Instant, Instant) {
         let (began, Some(rate)) = self.pace else { return twice(Instant::now()) };
         let moment = began + Duration::from_secs_f64(number as f64 / rate);
@@ -173,6 +174,8 @@ struct Measured {
     own: Percentiles,
     /// That by the platform's clock; none if apart.
     inside: Percentiles,
+    /// How late this program woke up for them; none without a rate.
+    late: Percentiles,
     /// Looks at orders, the one that showed it paid included; none unless apart.
     looks: u64,
     /// Each, in the order in which they were due.
@@ -281,6 +284,7 @@ impl Payments {
             times: Percentiles::of(all.payments.iter().map(|payment| ms(payment.took)).collect()),
             own: Percentiles::of(all.payments.iter().filter_map(|payment| payment.own().map(ms)).collect()),
             inside: Percentiles::of(all.payments.iter().filter_map(|payment| payment.inside.map(ms)).collect()),
+            late: Percentiles::of(all.payments.iter().filter(|_| self.rate > 0).map(|it| ms(it.late)).collect()),
             payments: all.payments,
             looks: work.looks.load(Ordering::Relaxed),
             cpu_seconds: std::array::from_fn(|at| after[at] - before[at]),
@@ -290,29 +294,29 @@ impl Payments {
     }
 
     fn object(&self, measured: &Measured) -> Value {
-        let Measured { wall_seconds, times, own, inside, looks, cpu_seconds, resident_peak_bytes, interrupted, .. } =
-            measured;
+        let Measured { wall_seconds, times, own, inside, late, looks, cpu_seconds, .. } = measured;
         let own_ms = |ms: f64| (own.count > 0).then_some(ms);
+        let late_ms = |ms: f64| (late.count > 0).then_some(ms);
         json!({
             "bench": "payments", "payments": times.count, "clients": self.clients, "seed": self.seed, "apart": self.apart,
             "rate_asked": self.rate,
             "sign": self.sign.name(),
-            "machine": Machine::here(), "interrupted": interrupted, "wall_seconds": wall_seconds,
+            "machine": Machine::here(), "interrupted": measured.interrupted, "wall_seconds": wall_seconds,
             "payments_per_second": times.count as f64 / wall_seconds.max(f64::EPSILON),
             "p50_ms": times.p50, "p95_ms": times.p95, "p99_ms": times.p99, "max_ms": times.max,
             "own_p50_ms": own_ms(own.p50), "own_p99_ms": own_ms(own.p99), "own_max_ms": own_ms(own.max),
             "inside_p50_ms": own_ms(inside.p50), "inside_p99_ms": own_ms(inside.p99), "inside_max_ms": own_ms(inside.max),
-            "looks": looks, "resident_peak_bytes": resident_peak_bytes,
+            "late_p50_ms": late_ms(late.p50), "late_p99_ms": late_ms(late.p99), "late_max_ms": late_ms(late.max),
+            "looks": looks, "resident_peak_bytes": measured.resident_peak_bytes,
             "platform_cpu_seconds": cpu_seconds[0], "bank_cpu_seconds": cpu_seconds[1],
             "client_cpu_seconds": cpu_seconds[2],
         })
     }
 
     fn table(&self, measured: &Measured) -> String {
-        let Measured { wall_seconds, times, own, inside, looks, cpu_seconds, resident_peak_bytes, interrupted, .. } =
-            measured;
+        let Measured { wall_seconds, times, own, inside, late, looks, cpu_seconds, .. } = measured;
         let mut table = Table::default();
-        let (count, early) = (times.count as u64, if *interrupted { " (stopped early)" } else { "" });
+        let (count, early) = (times.count as u64, if measured.interrupted { " (stopped early)" } else { "" });
         table.row("load", format!("{} payments{early}, {} under way at a time", thousands(count), self.clients));
         let rate = thousands((times.count as f64 / wall_seconds.max(f64::EPSILON)) as u64);
         table.row(
@@ -322,6 +326,7 @@ impl Payments {
         table.times("order to paid", times);
         table.times("without the bank", own);
         table.times("inside", inside);
+        table.times("woke up late by", late);
         let each = cpu_seconds.map(|seconds| seconds * 1e6 / times.count.max(1) as f64);
         table.row(
             "processor",
@@ -333,7 +338,7 @@ impl Payments {
         table.row("signed", format!("{}, requests and answers", self.sign.name()));
         table.row("requests", if self.apart { "one to create, one to pay, and looks" } else { "one a payment" });
         table.row("looks", format!("{:.1} a payment until it was paid", *looks as f64 / times.count.max(1) as f64));
-        table.row("memory", format!("{} MiB resident in the platform at most", resident_peak_bytes >> 20));
+        table.row("memory", format!("{} MiB resident in the platform at most", measured.resident_peak_bytes >> 20));
         table.0
     }
 }

@@ -162,7 +162,8 @@ fn the_help_teaches_and_wrong_shapes_are_named() {
 fn payments_are_counted_once_they_stand_in_the_books() {
     let Some((mut command, folder)) = bench("payments") else { return };
     let series = folder.0.join("series.csv");
-    command.args(["payments", "--payments", "60", "--clients", "8", "--json", "--series"]).arg(&series);
+    command.args(["payments", "--payments", "60", "--clients", "8", "--rate", "200"]);
+    command.args(["--json", "--series"]).arg(&series);
     let output = command.output().unwrap();
     let object = object(&output);
     let number = |name: &str| object[name].as_f64().unwrap_or(f64::NAN);
@@ -174,6 +175,8 @@ fn payments_are_counted_once_they_stand_in_the_books() {
     assert!(own[0] < times[0] && own[2] <= times[3], "the bank takes a part of it: {own:?} of {times:?}");
     let inside = ["inside_p50_ms", "inside_p99_ms", "inside_max_ms"].map(number);
     assert!(inside[0] > 0.0 && inside.is_sorted() && inside[2] <= own[2], "inside lies within: {inside:?} of {own:?}");
+    let late = ["late_p50_ms", "late_p99_ms", "late_max_ms"].map(number);
+    assert!(late[0] >= 0.0 && late.is_sorted(), "{late:?}");
     assert!(number("payments_per_second") > 0.0 && number("looks") >= 0.0, "{object}");
     assert_eq!(std::fs::read_to_string(&series).unwrap().lines().count(), 1 + 60);
     std::fs::remove_file(series).unwrap();

@@ -151,6 +151,24 @@ fn what_suspense_has_of_a_session_is_not_on_1101_twice_any_more() {
 }
 
 #[test]
+fn two_people_take_from_suspense_what_its_maker_saw_awaited() {
+    let mut kit = session();
+    let line = TakeReserveLine { suspense: true, ..kit.line("several", In, 20_000) };
+    kit.take_line(line);
+    let to = kit.state.institution(Subject::CentralBank, CNY).unwrap();
+    let allocate = AllocateSuspense { item: SuspenseId(1), to, amount: None, session: session_of(DAY) };
+    let [stale, twice] = [(); 2].map(|()| kit.proposed("accountant-1", Proposal::SuspenseAllocation(allocate.clone())));
+    let over = voucher(&kit, Subject::ClearingEpcc, Subject::Suspense, 1);
+    assert_eq!(settles(&mut kit, 71, (FIRST, true), over), Ok(Reply::Clearing(ClearingId(1))));
+    assert_eq!(kit.state.awaited_sessions.get(&(Rail::Epcc, date(DAY))), Some(&10_001));
+    assert_eq!(Kit::code(kit.when_checked("accountant-2", stale)), RefusalCode::ValueInvalid, "5,000 were seen");
+    kit.decided("accountant", Proposal::SuspenseAllocation(allocate));
+    kit.books(&[(1101, 20_000), (2241, 10_000), (2291, 20), (1291, 20), (5001, 20)]);
+    assert_eq!(Kit::code(kit.when_checked("accountant-2", twice)), RefusalCode::ValueInvalid, "nothing is awaited");
+    kit.restore();
+}
+
+#[test]
 fn a_line_that_came_before_its_file_is_taken_from_suspense() {
     let mut kit = kit();
     let (_, attempt) = paid(&mut kit);
