@@ -6,8 +6,8 @@
 //!    it is `next` already         ─► done before: a commit whose answer was lost is simply sent again
 //!    it is anything else          ─► Conflict; nothing is written
 //! ```
-//! Only positions that are durable in the journal may be committed. The store may lose its last checkpoints in a crash
-//! and then stands behind the journal, which replay makes good; ahead of it, or of another one, it is refused at
+//! Only positions that are durable in the journal may be committed, and a commit is durable when it returns. A store that stands
+//! behind the journal, as after a crash or from an older copy, is made good by replay; ahead of it, or of another one, it is refused at
 //! start-up.
 
 use std::fmt;
