@@ -89,6 +89,13 @@ pub struct DifferenceId {
     pub number: u32,
 }
 
+impl DifferenceId {
+    /// Where it lies in its part's list; none for 0, which names nothing.
+    fn at(self) -> Option<usize> {
+        usize::try_from(self.number).ok()?.checked_sub(1)
+    }
+}
+
 impl fmt::Display for DifferenceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}_{}", self.clearing, self.number)
@@ -517,12 +524,11 @@ impl State {
     /// `clearing_unknown`.
     pub fn difference(&self, id: DifferenceId) -> Result<(&Clearing, &Difference), Refusal> {
         let file = self.clearing(id.clearing)?;
-        let at = usize::try_from(id.number).ok().and_then(|number| number.checked_sub(1));
         let unknown = || {
             let message = format!("{} lists {} differences, and not {id}", id.clearing, file.differences.len());
             Refusal::new(RefusalCode::ClearingUnknown, "difference", message)
         };
-        at.and_then(|at| file.differences.get(at)).map(|difference| (file, difference)).ok_or_else(unknown)
+        id.at().and_then(|at| file.differences.get(at)).map(|difference| (file, difference)).ok_or_else(unknown)
     }
 }
 
@@ -557,8 +563,8 @@ fn ended(state: &mut State, ids: &[DifferenceId], end: DifferenceEnd) {
         let Some(DifferenceId { clearing, .. }) = of_file.first() else { continue };
         let file = state.clearings.get_mut(clearing.0).expect("decide looked at the file");
         for id in of_file {
-            let at = usize::try_from(id.number).ok().and_then(|number| number.checked_sub(1));
-            let difference = at.and_then(|at| file.differences.get_mut(at)).expect("decide looked at the difference");
+            let difference =
+                id.at().and_then(|at| file.differences.get_mut(at)).expect("decide looked at the difference");
             difference.end = Some(end);
         }
         of_file.iter().for_each(|id| state.open_differences.remove(id));
