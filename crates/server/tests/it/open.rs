@@ -17,6 +17,13 @@ pub(crate) fn number(value: &Value, pointer: &str) -> i64 {
     value.pointer(pointer).and_then(Value::as_i64).unwrap_or_else(|| panic!("no {pointer} in {value}"))
 }
 
+/// Whether these digits stand in a text as a number of their own, not as a part of a time, an identifier or a digest.
+pub(crate) fn holds_digits(text: &str, digits: &str) -> bool {
+    let apart = |beside: Option<char>| beside.is_none_or(|beside| !beside.is_alphanumeric() && beside != '.');
+    text.match_indices(digits)
+        .any(|(at, _)| apart(text[..at].chars().next_back()) && apart(text[at + digits.len()..].chars().next()))
+}
+
 /// A person of this name and certificate number.
 pub(crate) fn person(name: &str, certificate: &str) -> Value {
     json!({
