@@ -52,7 +52,7 @@ pub(crate) mod returns;
 #[cfg(test)]
 mod tests;
 
-use difference::twice::Stood;
+use difference::twice::stood_before;
 pub use difference::{Difference, DifferenceKind};
 use difference::{DifferenceEnd, Told};
 
@@ -264,10 +264,9 @@ pub fn decide_take(draft: &mut Draft<'_>, command: &TakeClearingFile) -> Result<
         channel: channel.clone(),
     };
     let (mut matched, mut returned) = (BTreeSet::new(), BTreeSet::new());
-    let stood = Stood::of(draft.state);
     for line in lines {
         // What two people booked already is not matched: they look again.
-        let before = stood.before(line);
+        let before = stood_before(draft.state, line);
         let is_new = match line.kind {
             LineKind::Return => {
                 returns::match_line(draft, &clearing, line)?.map(|payout| before.is_none() && returned.insert(payout))

@@ -24,6 +24,7 @@ use crate::business_day::{Days, Turnover};
 use crate::calendar::{Calendar, Date};
 use crate::card_transaction::{self, CardTransaction};
 use crate::channel::ChannelName;
+use crate::clearing::difference::twice::stood_key;
 use crate::clearing::{difference, returns, uncleared_key};
 use crate::envelope::Time;
 use crate::hold::{Hold, HoldStatus};
@@ -269,6 +270,8 @@ impl State {
             Index::restored(all(&self.clearings).map(|it| ((it.channel_name(), it.date, it.part), it.id)));
         let differences = all(&self.clearings).flat_map(difference::open_keys);
         self.open_differences = Index::restored(differences.map(|id| (id, ())));
+        let stood = all(&self.clearings).flat_map(|it| it.numbered()).filter_map(|(id, it)| stood_key(id, it));
+        self.stood_lines = Index::restored(stood.map(|key| (key, ())));
         let uncertain = || all(&self.attempts).filter(|it| is_uncertain(it));
         let leases = uncertain().filter_map(fund_batch::quota::lease_key).map(|key| (key, ()));
         (self.outbox, self.lease_tries) = (Index::restored(uncertain().map(|it| (it.id, ()))), Index::restored(leases));

@@ -423,6 +423,8 @@ state! {
         uncleared_returns: (Rail, Date, PayoutId) => (),
         /// Differences of clearing files that have not ended.
         open_differences: crate::clearing::difference::DifferenceId => (),
+        /// Lines of clearing files that two people let stand, under serials that their channel was not asked with.
+        stood_lines: crate::clearing::difference::twice::StoodKey => (),
         /// Parts of clearing files taken.
         clearing_files: (ChannelName, Date, u32) => ClearingId,
         /// Lines of the reserve account's statement by their reference.

@@ -43,6 +43,8 @@ use crate::voucher::{BusinessKind, BusinessNumber};
 mod tests;
 pub(crate) mod twice;
 
+use twice::stood_key;
+
 /// Why a line or an attempt does not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
@@ -566,6 +568,9 @@ fn ended(state: &mut State, ids: &[DifferenceId], end: DifferenceEnd) {
             let difference =
                 id.at().and_then(|at| file.differences.get_mut(at)).expect("decide looked at the difference");
             difference.end = Some(end);
+            if let Some(key) = stood_key(*id, difference) {
+                state.stood_lines.insert(key, ());
+            }
         }
         of_file.iter().for_each(|id| state.open_differences.remove(id));
     }

@@ -10,7 +10,7 @@ use super::{Difference, DifferenceEnd, DifferenceId, DifferenceKind, line_of_awa
 use crate::attempt::Rail;
 use crate::calendar::Date;
 use crate::clearing::{Clearing, ClearingLine, LineKind};
-use crate::ids::SuspenseId;
+use crate::ids::{ClearingId, SuspenseId};
 use crate::money::{Currency, Minor};
 use crate::refusal::Refusal;
 use crate::reserve_line::{ReserveLine, TakeReserveLine};
@@ -18,28 +18,27 @@ use crate::state::State;
 use crate::suspense::SuspenseItem;
 use crate::voucher::{BusinessKind, BusinessNumber};
 
+/// A line's serial and kind, and the difference that has it.
+pub(crate) type StoodKey = (String, LineKind, DifferenceId);
+
 /// How many further open differences of a session are looked at together with one: a line of the statement may have any of them in it.
 const MAX_FURTHER: usize = 8;
 
-/// Lines under serials that their channel was not asked with, which two people let stand: their money is booked, whoever else tells of it.
-#[derive(Debug)]
-pub(in crate::clearing) struct Stood(BTreeMap<(String, LineKind), DifferenceId>);
+/// The key of a line under a serial that its channel was not asked with, which two people let stand: its money is booked, whoever else
+/// tells of it.
+pub(crate) fn stood_key(id: DifferenceId, it: &Difference) -> Option<StoodKey> {
+    let accepted = matches!(it.end, Some(DifferenceEnd::Settled { accepted: true, .. }));
+    let stands = accepted && it.kind == DifferenceKind::UnknownSerial;
+    it.line.filter(|_| stands).map(|line| (it.serial.clone(), line, id))
+}
 
-impl Stood {
-    /// Those of all files.
-    pub(in crate::clearing) fn of(state: &State) -> Self {
-        let stood = |(id, it): (DifferenceId, &Difference)| {
-            let accepted = matches!(it.end, Some(DifferenceEnd::Settled { accepted: true, .. }));
-            let stands = accepted && it.kind == DifferenceKind::UnknownSerial;
-            it.line.filter(|_| stands).map(|line| ((it.serial.clone(), line), id))
-        };
-        Self(state.clearings.iter().flat_map(|(_, file)| file.numbered()).filter_map(stood).collect())
+/// The difference that booked a line's money already.
+pub(in crate::clearing) fn stood_before(state: &State, line: &ClearingLine) -> Option<DifferenceId> {
+    if state.stood_lines.is_empty() {
+        return None;
     }
-
-    /// The one that booked a line's money.
-    pub(in crate::clearing) fn before(&self, line: &ClearingLine) -> Option<DifferenceId> {
-        self.0.get(&(line.serial.clone(), line.kind)).copied()
-    }
+    let of = |clearing| (line.serial.clone(), line.kind, DifferenceId { clearing: ClearingId(clearing), number: 0 });
+    state.stood_lines.range(of(0)..of(u64::MAX)).next_back().map(|((_, _, id), ())| *id)
 }
 
 /// Refuses to book what a line of the statement may have brought to suspense, while something of it lies there: one from the file's date
