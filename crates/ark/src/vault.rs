@@ -38,7 +38,7 @@ use zeroize::Zeroizing;
 
 pub use self::card::card_token;
 pub use self::check::Checked;
-pub use self::file::{copy, needs_keys};
+pub use self::file::{copy, is_made, needs_keys};
 pub use self::rewrap::{LeftPage, RewrapFrom, RewrapPage};
 use self::{
     file::{begin, connect, empty_log, failed, next_ids, prepare},

@@ -83,13 +83,25 @@ CREATE TABLE card (
 /// # Errors
 /// [`Error::Database`].
 pub fn needs_keys(directory: &Path) -> Result<bool, Error> {
+    Ok(format_in(directory)?.is_some_and(|format| format > FORMAT_OF_KEY_FILE))
+}
+
+/// Whether the vault of a directory is there with its tables. A file without them is being made, or its maker died.
+///
+/// # Errors
+/// [`Error::Database`].
+pub fn is_made(directory: &Path) -> Result<bool, Error> {
+    Ok(format_in(directory)?.is_some_and(|format| format > 0))
+}
+
+/// The format of a directory's vault, 0 without tables; none without a file.
+fn format_in(directory: &Path) -> Result<Option<i64>, Error> {
     let path = directory.join(VAULT_NAME);
     if !path.exists() {
-        return Ok(false);
+        return Ok(None);
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let found = Connection::open_with_flags(&path, flags).and_then(|connection| format_of(&connection));
-    Ok(found.map_err(failed("read the format", &path))? > FORMAT_OF_KEY_FILE)
+    let found = existing(&path).and_then(|connection| format_of(&connection));
+    found.map(Some).map_err(failed("read the format", &path))
 }
 
 /// Opens the file, made readable by its owner alone (SQLite gives its log the same mode), and sets the connection up.

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _};
 
+use ark::vault::{VAULT_NAME, is_made};
 use ark::{CertificateType, CustomerId, Error, Identity, Known, Vault};
 
-use crate::support::{ACCOUNT, PHONE, customer, new_vault, open, person, vault_and_keys};
+use crate::support::{ACCOUNT, PHONE, customer, keys_of, new_vault, open, person, vault_and_keys};
 
 #[test]
 fn ids_are_dense_from_one_and_given_once() {
@@ -43,6 +44,18 @@ fn many_are_made_in_order_and_once_each() {
         ]
     );
     assert_eq!(vault.get_or_create_many(&[]).expect("nothing to do"), []);
+}
+
+#[test]
+fn a_file_without_tables_is_no_vault_yet() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let made = || is_made(directory.path()).expect("readable");
+    drop(keys_of(directory.path()).expect("a new key service"));
+    assert!(!made(), "no file");
+    fs::write(directory.path().join(VAULT_NAME), "").expect("written");
+    assert!(!made(), "its maker is about to make the tables, or died");
+    drop(open(directory.path()).expect("made"));
+    assert!(made());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use ark::ceremony::{RootKey, Share, Shares};
 use ark::keys::{Home, KeyUse, by_platform};
 use ark::signing::Scheme;
-use ark::vault::{KEY_FILE_NAME, VAULT_NAME, api_root_beside};
+use ark::vault::{KEY_FILE_NAME, api_root_beside, is_made};
 use ark::{KeyService, MacKey, Soft, Vault};
 use clap::Args;
 use serde_json::json;
@@ -79,7 +79,7 @@ impl Key {
         let root = if self.shares { Some(collect()?) } else { None };
         let until = Instant::now() + PATIENCE;
         let root = loop {
-            let made = config.data_dir.join(VAULT_NAME).exists();
+            let made = is_made(&config.data_dir)?;
             match if made { api_root(config, root.as_ref()) } else { first(config, root.as_ref()) } {
                 // The platform that has the keys was opened a moment ago, and makes its vault now.
                 Err(error) if !made && is_taken(&error) && Instant::now() < until => sleep(EVERY),

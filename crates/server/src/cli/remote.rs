@@ -233,7 +233,7 @@ impl Connection {
             return MacKey::from_hex(hex).context("--key or LINTEL_KEY");
         }
         let directory = &config.data_dir;
-        if !directory.join(ark::vault::VAULT_NAME).exists() {
+        if !ark::vault::is_made(directory)? {
             bail!(
                 "there is no vault in {} to derive the key from; name the platform's --data-dir, or give --key",
                 directory.display()
