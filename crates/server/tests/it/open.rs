@@ -19,9 +19,11 @@ pub(crate) fn number(value: &Value, pointer: &str) -> i64 {
 
 /// Whether these digits stand in a text as a number of their own, not as a part of a time, an identifier or a digest.
 pub(crate) fn holds_digits(text: &str, digits: &str) -> bool {
-    let apart = |beside: Option<char>| beside.is_none_or(|beside| !beside.is_alphanumeric() && beside != '.');
-    text.match_indices(digits)
-        .any(|(at, _)| apart(text[..at].chars().next_back()) && apart(text[at + digits.len()..].chars().next()))
+    let apart = |beside: Option<char>| beside.is_none_or(|beside| !beside.is_ascii_alphanumeric());
+    text.match_indices(digits).any(|(at, _)| {
+        let (before, behind) = (&text[..at], &text[at + digits.len()..]);
+        apart(before.chars().next_back()) && !before.ends_with('.') && apart(behind.chars().next())
+    })
 }
 
 /// A person of this name and certificate number.
