@@ -227,7 +227,7 @@ export class Api {
     }
     const after = response.headers.get("retry-after");
     if (response.status >= 500) return { again: `status ${response.status}`, afterMs: after ? Number(after) * 1000 : undefined };
-    // Whoever is not believed is told so unsigned.
+    // Whoever is not believed is told so unsigned. All else that the platform refuses is signed, but for a body that it did not read.
     if (response.status !== 401) {
       const sm2 = "secret" in this.credential ? undefined : this.credential.sm2;
       verify(this.credential, this.keys, (name) => response.headers.get(name), told, sm2);

@@ -94,6 +94,14 @@ try {
     return true;
   });
   assert.strictEqual(requests.length, 1);
+  // So is one that no handler gave; unsigned, it is anybody's.
+  for (const [status, code] of [[400, "ciphertext_invalid"], [400, "encryption_serial_unknown"], [400, "idempotency_key_malformed"], [404, "route_unknown"], [405, "method_not_allowed"]]) {
+    const answer = { error: { ...refusal, code } };
+    scenario([status, answer, bySecret], [status, answer, null]);
+    const ask = () => orderCreate(api, ORDER, { key: "order-4" });
+    await assert.rejects(ask(), (error) => error instanceof ApiError && error.status === status && error.code === code);
+    await assert.rejects(ask(), ForgedError);
+  }
   scenario([409, { error: { ...refusal, retryable: true } }, bySecret], [200, { id: "ord_8" }, bySecret]);
   assert.deepStrictEqual(await orderCreate(api, ORDER, { key: "order-5" }), { id: "ord_8" });
 

@@ -3,9 +3,9 @@
 //! | what came | then |
 //! |---|---|
 //! | no connection, no answer in time, 5xx, `retryable` | the same body under the same key with a new nonce, until tries or patience end |
-//! | 2xx, or a refusal, with a good signature | that |
+//! | 2xx, or a refusal, with a good signature | that; a path that there is not and a field that does not open are refusals too |
 //! | 401 | the platform does not believe who asks: it changed nothing, and says so unsigned |
-//! | anything without a good signature | [`Error::Forged`]: nothing of it counts |
+//! | anything without a good signature | [`Error::Forged`]: nothing of it counts; `body_too_large` is so, for the platform read no body |
 
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -165,6 +165,8 @@ impl ApiError {
         }
         match (self.status, self.code.as_str()) {
             (_, "key_reused") => Remedy::NewKey,
+            // A path that there is not, unlike an object that there is not, is the caller's.
+            (_, "route_unknown") => Remedy::MendRequest,
             (401, _) => Remedy::MendSignature,
             (403, _) => Remedy::AskAnother,
             (404 | 409, _) => Remedy::LookAtObject,

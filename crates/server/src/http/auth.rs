@@ -28,7 +28,7 @@ use super::App;
 use super::certificate::AnswerKey;
 use super::customer::sealing_failed;
 use super::error::ApiError;
-use super::version;
+use super::version::{self, ApiVersion};
 use crate::shell::clock::wall_ms;
 
 /// The largest body that is read.
@@ -215,19 +215,40 @@ pub(crate) struct Gate {
 /// The middleware: verifies the signature over the body and leaves a [`Caller`] for the handlers.
 pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, next: Next) -> Result<Response, ApiError> {
     let header = request.headers().get(http::header::AUTHORIZATION).cloned();
-    let admitted = admit(&gate, request).await;
-    let (request, answer_key) = admitted.inspect_err(|error| tell_of(error, header.as_ref()))?;
-    let mut response = match version::asked(request.headers()) {
-        Ok(version) => {
-            let mut response = next.run(request).await;
-            response.extensions_mut().insert(version);
-            response
-        }
-        // Signed as any answer: who asks for a form that there is not shall believe it.
+    let told = |error: &ApiError| tell_of(error, header.as_ref());
+    let (believed, answer_key) = believe(&gate.app, request).await.inspect_err(told)?;
+    let asked = believed.version();
+    let version = asked.as_ref().ok().copied();
+    let admitted = admit(&gate, believed).await.inspect_err(told);
+    // From here on every answer is signed, what the gate itself refuses too: who asks shall believe that nothing was done.
+    let mut response = match admitted.and_then(|request| asked.map(|_| request)) {
+        Ok(request) => next.run(request).await,
         Err(error) => error.into_response(),
     };
-    response.extensions_mut().insert(answer_key);
+    sign_by(&mut response, answer_key, version);
     Ok(response)
+}
+
+/// The answer to a request that was signed and that no route takes: this refusal, signed in return. What its signature is refused with
+/// comes first, as at a route.
+///
+/// # Errors
+/// Those of a signature, and what keeps it from being verified.
+pub(super) async fn refuse_signed(app: &App, request: Request, refusal: ApiError) -> Result<Response, ApiError> {
+    let header = request.headers().get(http::header::AUTHORIZATION).cloned();
+    let believed = believe(app, request).await.inspect_err(|error| tell_of(error, header.as_ref()));
+    let (believed, answer_key) = believed?;
+    let mut response = refusal.into_response();
+    sign_by(&mut response, answer_key, believed.version().ok());
+    Ok(response)
+}
+
+/// Has the outermost layer sign an answer, and name the version that it is in.
+fn sign_by(response: &mut Response, key: AnswerKey, version: Option<ApiVersion>) {
+    response.extensions_mut().insert(key);
+    if let Some(version) = version {
+        response.extensions_mut().insert(version);
+    }
 }
 
 /// A signature that is refused is counted, and written down with the id that it claims: who claims it is not known.
@@ -246,10 +267,25 @@ fn tell_of(error: &ApiError, header: Option<&http::HeaderValue>) {
     }
 }
 
-/// The request with its [`Caller`], and what its answer is signed with.
-async fn admit(gate: &Gate, request: Request) -> Result<(Request, AnswerKey), ApiError> {
-    let app = &gate.app;
-    let (mut parts, body) = request.into_parts();
+/// A request whose signature holds and whose nonce is new.
+struct Believed {
+    parts: Parts,
+    body: Bytes,
+    target: String,
+    authorization: Authorization,
+    keys: Arc<RequestKeys>,
+}
+
+impl Believed {
+    /// In which version it is served.
+    fn version(&self) -> Result<ApiVersion, ApiError> {
+        version::asked(&self.parts.headers)
+    }
+}
+
+/// Verifies a request's signature over its body and takes its nonce; gives what its answer is signed with.
+async fn believe(app: &App, request: Request) -> Result<(Believed, AnswerKey), ApiError> {
+    let (parts, body) = request.into_parts();
     let header = parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let authorization = Authorization::parse(header.ok_or_else(unsigned)?).map_err(refused)?;
     let now = u64::try_from(wall_ms() / 1_000).unwrap_or_default();
@@ -257,25 +293,33 @@ async fn admit(gate: &Gate, request: Request) -> Result<(Request, AnswerKey), Ap
     let body = read_declared(&parts, body).await?;
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let signed = Signed { method: parts.method.as_str(), target: &target, body: &body };
-    let (id, serial) = (authorization.merchant(), authorization.serial());
     let keys = app.request_keys().await?;
     let answer_key = verify(app, &authorization, &keys.root, &signed).await?;
-    if !app.callers.nonces.is_new(id, authorization.stamp().nonce(), now) {
+    if !app.callers.nonces.is_new(authorization.merchant(), authorization.stamp().nonce(), now) {
         let message = "this nonce was used before; sign each request with a new one";
         return Err(ApiError::new("nonce_reused", Some("nonce"), message));
     }
+    tracing::Span::current().record("caller", authorization.merchant());
+    Ok((Believed { parts, body, target, authorization, keys }, answer_key))
+}
+
+/// A request that is believed, with its [`Caller`].
+async fn admit(gate: &Gate, believed: Believed) -> Result<Request, ApiError> {
+    let app = &gate.app;
+    let Believed { mut parts, body, target, authorization, keys } = believed;
+    let (id, serial) = (authorization.merchant(), authorization.serial());
     let (actor, merchant, person) = who(app, id, serial).await?;
     let opening = app.open_sensitive(&parts.headers, &body, merchant.is_some()).await?;
     let clear = opening.as_ref().map_or(&body[..], |opening| &opening.clear);
+    let asked = Signed { method: parts.method.as_str(), target: &target, body: clear };
     let caller = Caller {
         scope: id.into(),
         merchant,
         actor,
         person,
-        fingerprint: fingerprint(&keys.fingerprints, &Signed { body: clear, ..signed }),
+        fingerprint: fingerprint(&keys.fingerprints, &asked),
         idempotency_key: idempotency_key(&parts.headers)?,
     };
-    tracing::Span::current().record("caller", id);
     match gate.who {
         Who::Programs => programs_change(&caller, &parts.method)?,
         Who::Everyone => {}
@@ -284,7 +328,7 @@ async fn admit(gate: &Gate, request: Request) -> Result<(Request, AnswerKey), Ap
         parts.extensions.insert(opening.opened);
     }
     parts.extensions.insert(caller);
-    Ok((Request::from_parts(parts, Body::from(body)), answer_key))
+    Ok(Request::from_parts(parts, Body::from(body)))
 }
 
 /// Verifies a request by the secret or the certificate that it names; gives what its answer is signed with.

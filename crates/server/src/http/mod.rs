@@ -88,6 +88,7 @@ pub(crate) mod totp;
 pub(crate) mod transfer;
 pub(crate) mod tree;
 pub(crate) mod trial_balance;
+mod unrouted;
 pub(crate) mod user;
 mod version;
 pub(crate) mod voucher;
@@ -222,8 +223,8 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
         .split_for_parts();
     let router = router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document.clone()))
-        .fallback(request::route_unknown)
-        .method_not_allowed_fallback(request::method_not_allowed)
+        .fallback(unrouted::route_unknown)
+        .method_not_allowed_fallback(unrouted::method_not_allowed)
         .layer(middleware::from_fn(request::observe))
         .with_state(app);
     (router, document)

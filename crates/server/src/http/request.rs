@@ -136,12 +136,22 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 
 /// No such path.
 pub(crate) async fn route_unknown(request: Request) -> ApiError {
-    let message = format!("there is no {:.128}; GET /docs shows what there is", request.uri().path());
-    ApiError::new("route_unknown", Some("path"), message)
+    no_route(&request)
 }
 
 /// The path exists, the method does not.
 pub(crate) async fn method_not_allowed(request: Request) -> ApiError {
+    no_method(&request)
+}
+
+/// There is no such path.
+pub(super) fn no_route(request: &Request) -> ApiError {
+    let message = format!("there is no {:.128}; GET /docs shows what there is", request.uri().path());
+    ApiError::new("route_unknown", Some("path"), message)
+}
+
+/// The path is not asked with this method.
+pub(super) fn no_method(request: &Request) -> ApiError {
     let message = format!("{} is not taken here; GET /docs shows what is", request.method());
     ApiError::new("method_not_allowed", Some("method"), message)
 }

@@ -48,7 +48,7 @@ impl Pair {
         }
     }
 
-    fn public(&self) -> String {
+    pub(crate) fn public(&self) -> String {
         fs::read_to_string(self.directory.path().join("public.pem")).unwrap()
     }
 
@@ -90,11 +90,11 @@ impl Pair {
 }
 
 /// A merchant that signs with a pair.
-struct Signer<'a> {
-    server: &'a Server,
-    merchant: &'a str,
-    serial: &'a str,
-    pair: &'a Pair,
+pub(crate) struct Signer<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) merchant: &'a str,
+    pub(crate) serial: &'a str,
+    pub(crate) pair: &'a Pair,
 }
 
 impl Signer<'_> {
@@ -114,6 +114,13 @@ impl Signer<'_> {
         exchange(self.server.address(), method, target, &headers, body).unwrap()
     }
 
+    /// Signs a request and sends it with these headers.
+    pub(crate) fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let authorization = self.authorization(&Stamp::random(now()).unwrap(), method, target, body);
+        let headers: Vec<_> = headers.iter().copied().chain([("authorization", authorization.as_str())]).collect();
+        exchange(self.server.address(), method, target, &headers, body).unwrap()
+    }
+
     fn get(&self, target: &str) -> Answer {
         let stamp = Stamp::random(now()).unwrap();
         self.send_as(&self.authorization(&stamp, "GET", target, b""), "GET", target, b"")
@@ -127,17 +134,17 @@ impl Signer<'_> {
 }
 
 /// What the signature of an answer is over.
-fn answered(answer: &Answer) -> Vec<u8> {
+pub(crate) fn answered(answer: &Answer) -> Vec<u8> {
     let header = |name: &str| answer.header(name).unwrap_or_else(|| panic!("no {name} in {answer:?}")).to_owned();
     let head = format!("{}\n{}\n", header("lintel-timestamp"), header("lintel-nonce"));
     [head.as_bytes(), &answer.body, b"\n"].concat()
 }
 
-fn signature(answer: &Answer) -> &str {
+pub(crate) fn signature(answer: &Answer) -> &str {
     answer.header("lintel-signature").unwrap_or_else(|| panic!("unsigned: {answer:?}"))
 }
 
-fn register(client: &Client, merchant: &str, certificate: &str) -> Value {
+pub(crate) fn register(client: &Client, merchant: &str, certificate: &str) -> Value {
     client.post(&format!("/v1/merchants/{merchant}/certificates"), &json!({ "certificate": certificate })).ok()
 }
 

@@ -78,6 +78,7 @@ mod sandbox;
 mod sensitive;
 mod server;
 mod sign_ups;
+mod signed_refusals;
 mod sites;
 mod skip;
 mod split_plans;
