@@ -46,12 +46,14 @@ use crate::task::Claim;
 use crate::voucher::EventCode;
 
 mod booking;
+mod due;
 mod late;
 pub mod policy;
 mod returned;
 #[cfg(test)]
 mod tests;
 
+pub use due::{RepayPage, Repayable, repay_page};
 pub(crate) use late::book as book_claim;
 pub use policy::{AdvancePolicy, SetAdvancePolicy, Trading};
 pub use returned::ReturnAdvance;

@@ -6,6 +6,7 @@
 //!    clearing  dates before that day of which a channel's file was not taken to its last part
 //!    returns   dates since those that were fetched, and since the working day before, for which the lists of returns are asked
 //!    settle    that day, once no file is missing but one that is late; merchants to whom something is due by it
+//!    repay     that day, in the same way; advances whose orders are all due by it, and which nothing pays back yet
 //! ```
 //! Nothing is kept of it: what was done stands in the books, so whoever leads next, or starts again, goes on where they stand. A step whose
 //! time was missed is made up by the next look.
@@ -118,6 +119,8 @@ pub enum Step {
     Returns,
     /// Merchants are settled.
     Settle,
+    /// The reserve is told to pay advances (垫付) back.
+    Repay,
 }
 
 impl Step {
@@ -129,6 +132,7 @@ impl Step {
             Self::Clearing => "clearing",
             Self::Returns => "returns",
             Self::Settle => "settle",
+            Self::Repay => "repay",
         }
     }
 }
@@ -153,6 +157,8 @@ pub struct Schedule {
     pub returns: Vec<TimeOfDay>,
     /// From when on merchants are settled.
     pub settle: Option<TimeOfDay>,
+    /// From when on advances are paid back.
+    pub repay: Option<TimeOfDay>,
     /// How long after a try in vain the next comes, in milliseconds.
     pub retry_ms: i64,
 }
@@ -161,17 +167,18 @@ impl Schedule {
     /// True where every step is left to whoever runs the platform.
     #[must_use]
     pub fn is_off(&self) -> bool {
-        self.cut.is_none() && self.clearing.is_none() && self.returns.is_empty() && self.settle.is_none()
+        self.steps().is_empty()
     }
 
     /// Each step that has times, in their order in a day's work, with its times.
     #[must_use]
     pub fn steps(&self) -> Vec<(Step, Vec<TimeOfDay>)> {
-        let steps: [(Step, Vec<TimeOfDay>); 4] = [
+        let steps: [(Step, Vec<TimeOfDay>); 5] = [
             (Step::Cut, self.cut.into_iter().collect()),
             (Step::Clearing, self.clearing.iter().map(|times| times.at).collect()),
             (Step::Returns, self.returns.clone()),
             (Step::Settle, self.settle.into_iter().collect()),
+            (Step::Repay, self.repay.into_iter().collect()),
         ];
         steps.into_iter().filter(|(_, times)| !times.is_empty()).collect()
     }
@@ -280,7 +287,30 @@ pub fn settle(
     channels: &[ChannelName],
     now: Time,
 ) -> Result<Option<Due<Option<Date>>>, Refusal> {
-    let Some(at) = schedule.settle else { return Ok(None) };
+    after_files(state, schedule, channels, (schedule.settle, now))
+}
+
+/// The working day by which advances are to be paid back; nothing of it while a file is missing that may come in time.
+///
+/// # Errors
+/// `calendar_unknown`.
+pub fn repay(
+    state: &State,
+    schedule: &Schedule,
+    channels: &[ChannelName],
+    now: Time,
+) -> Result<Option<Due<Option<Date>>>, Refusal> {
+    after_files(state, schedule, channels, (schedule.repay, now))
+}
+
+/// The latest working day of a step that goes by what files brought, once none is missing but one that is late.
+fn after_files(
+    state: &State,
+    schedule: &Schedule,
+    channels: &[ChannelName],
+    (at, now): (Option<TimeOfDay>, Time),
+) -> Result<Option<Due<Option<Date>>>, Refusal> {
+    let Some(at) = at else { return Ok(None) };
     let Some(day) = at.latest(&state.calendar, now)? else { return Ok(None) };
     let missing = match schedule.clearing {
         Some(times) => files_before(state, times, channels, (day, now)),
@@ -495,5 +525,28 @@ mod tests {
         let by_hand = Schedule { clearing: None, ..schedule };
         assert_eq!(due(&state, &by_hand, "2026-03-09 03:00"), Some("2026-03-09".into()), "files are somebody else's");
         assert_eq!(settle(&state, &Schedule::default(), &channels, time("2026-03-09 03:00")), Ok(None));
+    }
+
+    #[test]
+    fn paying_back_waits_for_files_that_may_come_in_time() {
+        let mut state = books("2026-03-05");
+        let channels = ["epcc"].map(named);
+        let schedule = Schedule { clearing: Some(times()), repay: Some(at("04:00")), ..Schedule::default() };
+        assert!(!schedule.is_off());
+        let due = |state: &State, now: &str| {
+            let due = repay(state, &schedule, &channels, time(now)).unwrap().unwrap();
+            (due.at, due.what.map(|day| day.to_string()))
+        };
+        let (yesterday, today) = (time("2026-03-05 04:00"), time("2026-03-06 04:00"));
+        assert_eq!(due(&state, "2026-03-06 03:59"), (yesterday, Some("2026-03-05".into())));
+        assert_eq!(due(&state, "2026-03-06 04:00"), (today, None));
+        assert_eq!(
+            due(&state, "2026-03-06 09:00"),
+            (today, Some("2026-03-06".into())),
+            "what is late is not waited for"
+        );
+        take(&mut state, "epcc", "2026-03-05", 1, true);
+        assert_eq!(due(&state, "2026-03-06 04:00"), (today, Some("2026-03-06".into())));
+        assert_eq!(repay(&state, &Schedule::default(), &channels, time("2026-03-06 04:00")), Ok(None), "by hand");
     }
 }

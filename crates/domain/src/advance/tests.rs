@@ -12,6 +12,7 @@ use crate::restriction::Restriction;
 use crate::split::{MakeSplit, Parts, SplitPart};
 use crate::testkit::{Kit, court, date, declined, success};
 
+mod due;
 mod fees;
 mod late;
 

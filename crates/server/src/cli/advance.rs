@@ -30,7 +30,7 @@ pub(crate) enum Advance {
         #[arg(long = "order", value_name = "ID", required = true)]
         orders: Vec<String>,
     },
-    /// Instruct the repayment; the reserve account's statement line books it.
+    /// Instruct the repayment by hand, where the working day's timer (repay_at) does not; the reserve account's statement line books it.
     Repay {
         /// Its id, such as adv_3.
         id: String,
@@ -95,7 +95,7 @@ const ADVANCE: [Field; 21] = [
     text("claim_settled_by"),
     text("allowed_actions"),
 ];
-const ADVANCES: [Field; 7] = [
+const ADVANCES: [Field; 8] = [
     text("id"),
     text("merchant"),
     money("amount"),
@@ -103,6 +103,7 @@ const ADVANCES: [Field; 7] = [
     text("status"),
     text("date"),
     text("attempt"),
+    text("repayment"),
 ];
 const SHARES: [Field; 2] = [text("order"), money("amount")];
 const REPAYMENT: [Field; 8] = [

@@ -17,6 +17,7 @@ pub(crate) struct WorkingDayConfig {
     clearing_deadline: String,
     returns_at: Vec<String>,
     settle_at: String,
+    repay_at: String,
     retry_minutes: u32,
 }
 
@@ -27,6 +28,7 @@ impl WorkingDayConfig {
     /// A text that is no time of day, or times in an order that cannot be meant, by the names of their settings.
     pub(crate) fn schedule(&self) -> Result<Schedule> {
         let (cut, settle) = (time("cut_at", &self.cut_at)?, time("settle_at", &self.settle_at)?);
+        let repay = time("repay_at", &self.repay_at)?;
         let clearing = self.clearing()?;
         let mut returns = Vec::new();
         for text in &self.returns_at {
@@ -46,6 +48,13 @@ impl WorkingDayConfig {
                     clearing.at
                 );
             }
+            if let Some(repay) = repay.filter(|repay| *repay < clearing.at) {
+                bail!(
+                    "working_day.repay_at is \"{repay}\", before clearing_at, which is \"{}\": an advance is paid back once its orders \
+                     stand in a file; use that time or a later one",
+                    clearing.at
+                );
+            }
             if let Some(cut) = cut.filter(|cut| cut.is_morning() && *cut > clearing.at) {
                 bail!(
                     "working_day.cut_at is \"{cut}\", after clearing_at, which is \"{}\": files would be booked on the day before; cut \
@@ -55,7 +64,7 @@ impl WorkingDayConfig {
             }
         }
         let retry_ms = i64::from(self.retry_minutes).saturating_mul(MINUTE_MS);
-        Ok(Schedule { cut, clearing, returns, settle, retry_ms })
+        Ok(Schedule { cut, clearing, returns, settle, repay, retry_ms })
     }
 
     fn clearing(&self) -> Result<Option<ClearingTimes>> {
@@ -104,11 +113,13 @@ mod tests {
         let all =
             schedule(&["cut_at=00:10", "clearing_at=02:00", "settle_at=02:00", "clearing_deadline=09:00"]).unwrap();
         assert_eq!(all.steps().len(), 3);
+        let alone = schedule(&["repay_at=10:00"]).unwrap();
+        assert_eq!((alone.is_off(), alone.repay.unwrap().to_string()), (false, "10:00".into()));
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused_by_name_with_its_value_and_the_remedy() {
-        let cases: [(&[&str], &str, &str); 8] = [
+        let cases: [(&[&str], &str, &str); 10] = [
             (&["cut_at=24:00"], "working_day.cut_at is \"24:00\"", "\"02:30\""),
             (&["settle_at=3:00"], "working_day.settle_at is \"3:00\"", "\"02:30\""),
             (&["returns_at=[\"soon\"]"], "working_day.returns_at is \"soon\"", "\"02:30\""),
@@ -116,6 +127,8 @@ mod tests {
             (&["retry_minutes=0"], "working_day.retry_minutes is 0", "1 to 1440"),
             (&["clearing_at=09:00"], "working_day.clearing_deadline is \"09:00\"", "after clearing_at"),
             (&["clearing_at=02:00", "settle_at=01:59"], "working_day.settle_at is \"01:59\"", "a later one"),
+            (&["repay_at=noon"], "working_day.repay_at is \"noon\"", "\"02:30\""),
+            (&["clearing_at=02:00", "repay_at=01:59"], "working_day.repay_at is \"01:59\"", "a later one"),
             (&["clearing_at=02:00", "cut_at=02:01"], "working_day.cut_at is \"02:01\"", "from noon on"),
         ];
         for (lines, named, remedy) in cases {

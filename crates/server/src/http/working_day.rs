@@ -1,8 +1,10 @@
 //! The working day as the platform runs it by itself: at which times, and what is due now.
 
 use axum::extract::State;
+use domain::advance::{self, Repayable};
 use domain::channel::ChannelName;
 use domain::envelope::Time;
+use domain::ids::AdvanceId;
 use domain::{Refusal, settlement};
 use node::working_day::{self as rules, File, Schedule, Step, TimeOfDay};
 use serde::Serialize;
@@ -27,7 +29,7 @@ pub(crate) struct WorkingDayView {
 /// A step of the working day.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WorkingStepView {
-    /// `cut`, `clearing`, `returns` or `settle`.
+    /// `cut`, `clearing`, `returns`, `settle` or `repay`.
     step: &'static str,
     /// Times of day in China.
     #[schema(example = json!(["02:30"]))]
@@ -36,7 +38,9 @@ pub(crate) struct WorkingStepView {
     #[schema(example = "2026-03-08T18:30:00Z")]
     next: String,
     /// What its latest moment left to do: of `cut` the date to be opened, of `clearing` files by channel and date (`late` after their
-    /// deadline), of `settle` merchants, once no file may come in time. What lists of returns hold is not known before they are fetched.
+    /// deadline), of `settle` merchants, of `repay` advances, both once no file may come in time. An advance that is `not_cleared` waits for
+    /// its file, one that is `cancelled` for people, since they ended its repayment. What lists of returns hold is not known before they are
+    /// fetched.
     #[schema(example = json!(["epcc 2026-03-05"]))]
     due: Vec<String>,
 }
@@ -51,6 +55,7 @@ impl WorkingDayView {
                 Step::Clearing => files(state, schedule, channels, now)?,
                 Step::Returns => Vec::new(),
                 Step::Settle => merchants(state, schedule, channels, now)?,
+                Step::Repay => advances(state, schedule, channels, now)?,
             };
             let at = times.iter().map(TimeOfDay::to_string).collect();
             steps.push(WorkingStepView { step: step.name(), at, next: time_text(next), due });
@@ -100,6 +105,23 @@ fn merchants(
         return Ok(Vec::new());
     };
     Ok(settlement::merchants_due(state, day).iter().map(ToString::to_string).collect())
+}
+
+/// None while a file may come in time.
+fn advances(
+    state: &domain::State,
+    schedule: &Schedule,
+    channels: &[ChannelName],
+    now: Time,
+) -> Result<Vec<String>, Refusal> {
+    let Some(day) = rules::repay(state, schedule, channels, now)?.and_then(|due| due.what) else {
+        return Ok(Vec::new());
+    };
+    let text = |(advance, stands): (AdvanceId, Repayable)| match stands {
+        Repayable::Due => advance.to_string(),
+        Repayable::NotCleared | Repayable::Cancelled => format!("{advance} {}", stands.name()),
+    };
+    Ok(advance::repay_page(state, day, AdvanceId(0), usize::MAX).advances.into_iter().map(text).collect())
 }
 
 /// Look at the working day

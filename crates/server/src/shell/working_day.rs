@@ -1,33 +1,39 @@
-//! The working day as a timer (T+1): cuts the accounting day, fetches clearing files and lists of returns, and settles merchants, at the
-//! times of `[working_day]`. What is due when is in [`node::working_day`].
+//! The working day as a timer (T+1): cuts the accounting day, fetches clearing files and lists of returns, settles merchants, and has the
+//! reserve told to pay advances back, at the times of `[working_day]`. What is due when is in [`node::working_day`].
 //!
 //! ```text
-//!  every second, on the node that leads ─► cut ─► clearing ─► returns ─► settle
+//!  every second, on the node that leads ─► cut ─► clearing ─► returns ─► settle ─► repay
 //!    each: its latest moment ─► what the books say is not done ─ nothing ─► seen off
 //!                                  └ do it, by the calls that people have too ─ in vain ─► again after `retry_minutes`
 //! ```
-//! Nothing is kept but until when a try in vain rests, and which lists of returns this process has fetched: who leads next fetches those
-//! of the last dates once more, and none of them comes back twice.
+//! Nothing is kept but until when a try in vain rests, which lists of returns this process has fetched, and of which moment it has looked
+//! at advances: who leads next fetches those of the last dates once more, and looks once more; none of them comes back, or is paid back,
+//! twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use domain::advance::{self, AdvanceCommand, RepayPage, Repayable};
 use domain::calendar::Date;
 use domain::channel::ChannelName;
 use domain::clearing::Clearing;
 use domain::envelope::Time;
-use domain::ids::MerchantId;
+use domain::ids::{AdvanceId, MerchantId};
+use domain::recall::RowId;
 use domain::{Actor, Command, Origin, Refusal, RefusalCode, Reply, State, settlement};
 use engine::{Meta, Request};
 use node::working_day::{self as rules, Due, File, Schedule, Step};
 
 use super::clearing::{FetchError, Fetched, Returned, fetch, fetch_returns};
 use super::executor::{Executor, Route};
+use super::recall;
 
 /// How often it is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many merchants, orders and card transactions one look at what is due counts: the writer does nothing else meanwhile.
 const LOOK_AT: usize = 10_000;
+/// How many advances and orders of them one look counts: most of those orders left memory, and are read from the store.
+const LOOK_AT_ADVANCES: usize = 1_000;
 
 /// The channels that give clearing files.
 pub(crate) fn channels_with_files(executor: &Executor) -> Vec<ChannelName> {
@@ -91,6 +97,11 @@ struct Timer {
     returned: Option<Time>,
     returns_rest: Option<Rest>,
     settle_rest: Option<Rest>,
+    /// The latest moment whose advances were all looked at.
+    repaid: Option<Time>,
+    repay_rest: Option<Rest>,
+    /// Orders of advances that cannot be read; each is told once.
+    damaged: BTreeSet<RowId>,
     /// Steps whose last look failed.
     failing: BTreeSet<Step>,
 }
@@ -106,6 +117,9 @@ impl Timer {
             returned: None,
             returns_rest: None,
             settle_rest: None,
+            repaid: None,
+            repay_rest: None,
+            damaged: BTreeSet::new(),
             failing: BTreeSet::new(),
         }
     }
@@ -118,6 +132,8 @@ impl Timer {
         self.tell(Step::Returns, &returns);
         let settle = self.settle(executor).await;
         self.tell(Step::Settle, &settle);
+        let repay = self.repay(executor).await;
+        self.tell(Step::Repay, &repay);
     }
 
     /// A bank that does not answer takes its time, file by file; the cut is no later for that.
@@ -303,6 +319,79 @@ impl Timer {
             None if due == 0 => Ok(Some(Stand::SeenOff(at))),
             None => Ok(Some(Stand::Open)),
         }
+    }
+
+    /// Once for each moment: what is not cleared by then waits for the next working day's.
+    async fn repay(&mut self, executor: &Executor) -> Looked {
+        let (now, channels, schedule) = (executor.clock.now(), self.channels.clone(), self.schedule.clone());
+        let look = move |state: &State| rules::repay(state, &schedule, &channels, now);
+        let Some(Due { at, what }) = executor.platform.read(look).await?.0? else { return Ok(None) };
+        if self.repaid == Some(at) {
+            return Ok(Some(Stand::SeenOff(at)));
+        }
+        // While a file may come in time, none of the day's is paid back.
+        let Some(day) = what else { return Ok(Some(Stand::Open)) };
+        if Rest::holds(self.repay_rest, at, now) {
+            return Ok(Some(Stand::Open));
+        }
+        match self.repay_all(executor, day).await? {
+            Ok(()) => {
+                self.repaid = Some(at);
+                Ok(Some(Stand::SeenOff(at)))
+            }
+            Err(refusal) => {
+                self.repay_rest = Some(Rest { of: at, until: now.plus_ms(self.schedule.retry_ms) });
+                Err(refusal.into())
+            }
+        }
+    }
+
+    /// Has the reserve told to pay back every advance that is due by a day; the first refusal, if there was one.
+    async fn repay_all(&mut self, executor: &Executor, day: Date) -> Result<Result<(), Refusal>, FetchError> {
+        let (mut repaid, mut not_cleared, mut cancelled, mut refused) = (0_usize, 0_usize, 0_usize, None);
+        let mut next = Some(AdvanceId(0));
+        while let Some(from) = next {
+            let look = move |state: &State| advance::repay_page(state, day, from, LOOK_AT_ADVANCES);
+            let page = recall::see_around(&executor.platform, &executor.store, &mut self.damaged, look);
+            let RepayPage { advances, next: following } = page.await?.0;
+            for (advance, stands) in advances {
+                match stands {
+                    Repayable::NotCleared => not_cleared += 1,
+                    Repayable::Cancelled => cancelled += 1,
+                    Repayable::Due => match repay_one(executor, advance).await? {
+                        Ok(instructed) => repaid += usize::from(instructed),
+                        // It bars every other one too.
+                        Err(refusal) if refusal.code == RefusalCode::ChecksFailed => return Ok(Err(refusal)),
+                        Err(refusal) => {
+                            tracing::error!(%advance, %day, %refusal, "an advance is not paid back; the others are");
+                            refused = refused.or(Some(refusal));
+                        }
+                    },
+                }
+            }
+            next = following;
+        }
+        if repaid + not_cleared + cancelled > 0 {
+            tracing::info!(
+                step = Step::Repay.name(),
+                %day,
+                repaid,
+                not_cleared,
+                cancelled,
+                "had the reserve told to pay advances back"
+            );
+        }
+        Ok(refused.map_or(Ok(()), Err))
+    }
+}
+
+/// Has the reserve told to pay an advance back; whether it was told now.
+async fn repay_one(executor: &Executor, advance: AdvanceId) -> Result<Result<bool, Refusal>, FetchError> {
+    match submit(executor, Command::Advance(AdvanceCommand::Repay(advance))).await? {
+        Ok(_) => Ok(Ok(true)),
+        // Somebody did it by hand meanwhile, or it came back.
+        Err(refusal) if refusal.code == RefusalCode::AdvanceState => Ok(Ok(false)),
+        Err(refusal) => Ok(Err(refusal)),
     }
 }
 

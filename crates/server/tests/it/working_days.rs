@@ -1,4 +1,5 @@
-//! The working day as a timer of a real server: a whole T+1 without a hand, a file that is late, over kills, and a node that waits.
+//! The working day as a timer of a real server: a whole T+1 without a hand, a file that is late, over kills, advances that the reserve
+//! pays back, and a node that waits.
 
 use std::ffi::OsString;
 
@@ -8,8 +9,9 @@ use tempfile::TempDir;
 use crate::client::exchange;
 use crate::features::close;
 use crate::keys::{becomes, metric};
-use crate::open::{balance, number, text};
+use crate::open::{balance, number, own, text, voucher};
 use crate::orders::Market;
+use crate::outflow::staff_with;
 use crate::server::{Server, in_postgres};
 use crate::sites::{Bank, pay, until, until_paid};
 
@@ -36,6 +38,50 @@ fn start(bank: &Bank) -> Server {
     let directory = TempDir::new().unwrap();
     let environment = environment(&directory, bank);
     Server::start_in(directory, &[], environment)
+}
+
+/// The same with the institution's own account at that bank, and a time at which the reserve pays it back.
+fn start_repaying(bank: &Bank) -> Server {
+    let directory = TempDir::new().unwrap();
+    let environment = environment(&directory, bank);
+    let path = directory.path().join("lintel.toml");
+    let (text, address) = (std::fs::read_to_string(&path).unwrap(), &bank.0.addresses[0]);
+    let more = format!(
+        "repay_at = \"04:00\"\n[[channels]]\nname = \"sandbox_bank\"\nurl = \"http://{address}\"\n[channels.settings]\n\
+         rail = \"own_bank\"\ninstitution = \"lintel\"\nkey = \"{KEY}\"\n"
+    );
+    std::fs::write(&path, text + &more).unwrap();
+    Server::start_in(directory, &[], environment)
+}
+
+/// Rules for advances that a landlord of today meets, by two people, and own money for some.
+fn may_advance(server: &Server, market: &Market) {
+    let staff = staff_with(server, &["accountant", "treasurer"]);
+    let rules = json!({
+        "kind": "advance_policy", "fee_rate": 0, "merchant_quota": 1_000_000, "total_quota": 2_000_000,
+        "min_days": 0, "min_trading_days": 1,
+    });
+    staff.checker.approve(&text(&staff.maker.propose(&rules).ok(), "/id")).ok();
+    let operator = &market.operator;
+    let capital = voucher("capital", &own(operator, 1103), &own(operator, 3001), 20_000);
+    operator.post("/v1/vouchers", &capital).ok();
+}
+
+/// A sale of 5,000 whose 4,990 own money advances; the advance's path.
+fn advanced(market: &Market, number: &str) -> String {
+    let order = pay(market, number);
+    until_paid(market, &order);
+    let wanted = json!({"merchant": text(&market.landlord, "/id"), "orders": [order]});
+    let sent = market.operator.post("/v1/advances", &wanted).ok();
+    let path = format!("/v1/advances/{}", text(&sent, "/id"));
+    until("the advance arrived", || text(&market.operator.get(&path).ok(), "/status") == "success");
+    path
+}
+
+/// What pays an advance back, and where the advance stands.
+fn repayment(market: &Market, path: &str) -> (Value, String) {
+    let advance = market.operator.get(path).ok();
+    (advance["repayment"].clone(), text(&advance, "/status"))
 }
 
 /// A sale of 5,000 on the first day, of which the landlord has 4,990.
@@ -84,6 +130,20 @@ fn due(market: &Market, step: usize) -> Value {
     let day = market.operator.get("/v1/working-day").ok();
     assert_eq!(text(&day, &format!("/steps/{step}/step")), STEPS[step]);
     day["steps"][step]["due"].clone()
+}
+
+/// What is due of advances.
+fn to_repay(market: &Market) -> Value {
+    let day = market.operator.get("/v1/working-day").ok();
+    assert_eq!((text(&day, "/steps/4/step"), &day["steps"][4]["at"]), ("repay".into(), &json!(["04:00"])));
+    day["steps"][4]["due"].clone()
+}
+
+/// A process that was killed and starts again.
+fn killed(server: &mut Server, market: &mut Market) {
+    server.kill();
+    server.start_again();
+    market.operator = server.operator();
 }
 
 fn available(market: &Market) -> i64 {
@@ -248,6 +308,63 @@ fn a_channel_that_is_gone_is_a_failure_told_once_and_asked_again() {
     clock(&market, 6, "02:30");
     becomes(&market.operator, failed, |count| count > 1.5);
     assert_eq!((told("clearing"), told("returns")), (1, 1));
+}
+
+#[test]
+fn an_advance_is_paid_back_at_its_time_after_its_file_and_once_over_kills() {
+    let Some(bank) = Bank::start() else { return };
+    let mut server = start_repaying(&bank);
+    let mut market = Market::open(&server);
+    may_advance(&server, &market);
+    let first = advanced(&market, "T1");
+    clock(&market, 5, "23:30");
+    seen_off(&market, "cut", 5, 23, 30);
+    banks_day(&bank, 6);
+    clock(&market, 6, "02:00");
+    seen_off(&market, "clearing", 6, 2, 0);
+    // Who starts between file and time makes up yesterday's, which it is not due by.
+    killed(&mut server, &mut market);
+    seen_off(&market, "repay", 5, 4, 0);
+    assert_eq!(repayment(&market, &first), (json!(null), "success".into()));
+    assert_eq!(to_repay(&market), json!(["adv_1 not_cleared"]), "by yesterday");
+    let second = advanced(&market, "T2");
+    let told = |server: &Server| server.log().matches("had the reserve told to pay advances back").count();
+    let before = told(&server);
+
+    clock(&market, 6, "04:00");
+    seen_off(&market, "repay", 6, 4, 0);
+    assert_eq!(repayment(&market, &first), (json!("otr_1"), "success".into()));
+    assert_eq!(repayment(&market, &second), (json!(null), "success".into()), "it is in tomorrow's file");
+    assert_eq!(to_repay(&market), json!(["adv_2 not_cleared"]));
+    assert_eq!(told(&server), before + 1, "a line in the log counts both");
+    let transfer = market.operator.get("/v1/own-transfers/otr_1").ok();
+    let of = ["/kind", "/advance", "/status", "/instructed_by"].map(|pointer| text(&transfer, pointer));
+    assert_eq!((of, number(&transfer, "/amount")), (["repayment", "adv_1", "open", "timer"].map(String::from), 4_990));
+    killed(&mut server, &mut market);
+    seen_off(&market, "repay", 6, 4, 0);
+    assert_eq!(market.operator.get("/v1/own-transfers/otr_2").error().1, "own_transfer_unknown");
+
+    // Whoever cancels it knows why, and instructs it again or books a return.
+    market.operator.post("/v1/own-transfers/otr_1/cancel", &json!({})).ok();
+    killed(&mut server, &mut market);
+    seen_off(&market, "repay", 6, 4, 0);
+    assert_eq!(to_repay(&market), json!(["adv_1 cancelled", "adv_2 not_cleared"]));
+    assert_eq!(market.operator.get("/v1/own-transfers/otr_2").error().1, "own_transfer_unknown");
+    market.operator.post(&format!("{first}/repay"), &json!({})).ok();
+    let date = "2026-03-06";
+    let line = json!({"reference": "L-1", "date": date, "direction": "out", "amount": 4_990, "currency": "CNY"});
+    assert_eq!(market.operator.post("/v1/reserve-lines", &line).ok()["transfer"], "otr_2");
+    assert_eq!(repayment(&market, &first), (json!("otr_2"), "repaid".into()));
+
+    clock(&market, 6, "23:30");
+    seen_off(&market, "cut", 6, 23, 30);
+    banks_day(&bank, 9);
+    clock(&market, 9, "04:00");
+    seen_off(&market, "repay", 9, 4, 0);
+    assert_eq!(repayment(&market, &second), (json!("otr_3"), "success".into()));
+    assert_eq!((to_repay(&market), failures(&market)), (json!([]), 0));
+    let failed = "lintel_working_day_failures_total{step=\"repay\"}";
+    assert_eq!(metric(&market.operator, failed) as usize, 0);
 }
 
 #[test]
