@@ -42,6 +42,9 @@ pub(crate) const KEY_SERIAL: &str = "1";
 /// The code of a request that was signed before this node began to know nonces: to be signed anew.
 pub(crate) const SIGNED_BEFORE_START: &str = "signed_before_start";
 
+/// The longest number of a caller's own, in bytes.
+const NUMBER_MAX: usize = 64;
+
 /// The header that makes a request safe to send twice.
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
@@ -87,6 +90,18 @@ impl Caller {
         let mut meta = self.meta()?;
         meta.keys.push(format!("{param}:{key}"));
         Ok(meta)
+    }
+
+    /// As [`Self::meta`], bound to a number of the caller's own too, where it names one: unlike the header it is signed.
+    ///
+    /// # Errors
+    /// `idempotency_key_missing`, and `field_malformed` for a number that is empty or too long.
+    pub(crate) fn meta_numbered(&self, param: &str, number: Option<&str>) -> Result<Meta, ApiError> {
+        let Some(number) = number else { return self.meta() };
+        if !(1..=NUMBER_MAX).contains(&number.len()) {
+            return Err(ApiError::malformed(param, format!("it has {} bytes; use 1 to {NUMBER_MAX}", number.len())));
+        }
+        self.meta_with(param, number)
     }
 
     /// As [`Self::meta_with`], for a key that a merchant keeps unique whoever asks for it.

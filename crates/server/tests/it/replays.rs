@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::client::{Answer, Client, exchange, now};
 use crate::keys::metric;
-use crate::open::{Books, number};
+use crate::open::{Books, balance, merchant, number, text};
 use crate::server::Server;
 
 const TARGET: &str = "/v1/holds";
@@ -88,4 +88,43 @@ fn what_is_signed_in_the_second_of_a_start_is_taken_and_no_earlier() {
     // A clock that runs ahead is within what is taken.
     Caught::signed(&books, now() + 200).send(&server, "ahead").ok();
     assert_eq!(held(&books.operator, &books.rich), 60_000);
+}
+
+/// A number of the caller's own stands in the body, so it is signed: whoever sends a request again under another header does
+/// nothing.
+#[test]
+fn a_number_of_the_callers_own_is_a_key_beside_the_header() {
+    let server = Server::start();
+    let books = Books::open(&server);
+    let Books { operator, rich, poor, clearing } = &books;
+    let available = text(&merchant(operator, "landlord", "王五", "110105194912310046"), "/available");
+    books.post("landlord", clearing, &available, 100_000).ok();
+    let transfer = json!({"from": rich, "to": poor, "amount": 100, "currency": "CNY", "factors": "two"});
+    let payout = json!({"account": available, "to": {"type": "settlement"}, "amount": 100, "currency": "CNY"});
+    let top_up = json!({
+        "account": poor, "agreement": "A1", "mask": "622202******2230", "amount": 100, "currency": "CNY",
+    });
+    let cases = [
+        ("/v1/transfers", "out_transfer_no", transfer),
+        ("/v1/payouts", "out_payout_no", payout),
+        ("/v1/top-ups", "out_top_up_no", top_up),
+    ];
+    for (target, param, body) in cases {
+        // Each time under another `Idempotency-Key`.
+        let ask = |own: &str, amount: i64| {
+            let mut body = body.clone();
+            (body[param], body["amount"]) = (json!(own), json!(amount));
+            operator.post(target, &body)
+        };
+        let (made, again) = (ask("N1", 100), ask("N1", 100));
+        assert!(!made.repeated() && again.repeated(), "{target}: {}", again.text());
+        assert_eq!(text(&again.ok(), "/id"), text(&made.ok(), "/id"), "{target}");
+        assert_eq!(ask("N1", 101).error(), (409, "key_reused".into(), param.into()));
+        for wrong in ["", &"n".repeat(65)] {
+            assert_eq!(ask(wrong, 100).error(), (400, "field_malformed".into(), param.into()));
+        }
+        assert_ne!(text(&ask("N2", 100).ok(), "/id"), text(&made.ok(), "/id"), "{target}");
+        assert!(!operator.post(target, &body).repeated(), "{target}: it may be left out");
+    }
+    assert_eq!((balance(operator, rich), balance(operator, poor)), (99_700, 300));
 }
