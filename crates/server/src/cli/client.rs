@@ -15,9 +15,9 @@ use crate::tls::Files;
 
 /// How long an answer may take; fetching a large clearing file takes longest.
 const TIMEOUT: Duration = Duration::from_secs(120);
-/// How often a request is signed anew at most where the platform started after its signature, by its own clock.
+/// How often a request is signed at most where the platform says that it started after the signature.
 const SIGNED_MAX: u32 = 5;
-/// The pause before.
+/// The pause before it is signed anew.
 const SIGN_AGAIN: Duration = Duration::from_secs(1);
 
 /// Someone who asks, at one platform.
