@@ -312,6 +312,10 @@ pub struct NewWithdrawal {
     pub currency: String,
     /// Whether it is sent in the same step.
     pub send_now: bool,
+    /// The caller's own number of it, 1 to 64 bytes: a key beside the [`IdempotencyKey`](crate::IdempotencyKey), and signed with
+    /// the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_payout_no: Option<String>,
 }
 
 /// What is sent of it.

@@ -57,6 +57,10 @@ pub struct NewTopUp {
     /// The payer's device, as the block list of devices names it. It is not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// The caller's own number of it, 1 to 64 bytes: a key beside the [`IdempotencyKey`](crate::IdempotencyKey), and signed with
+    /// the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_top_up_no: Option<String>,
 }
 
 /// Shows what is fetched from where, and not the device.
@@ -190,6 +194,10 @@ pub struct NewTransfer {
     /// The payer's device, as the block list of devices names it. It is not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// The caller's own number of it, 1 to 64 bytes: a key beside the [`IdempotencyKey`](crate::IdempotencyKey), and signed with
+    /// the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_transfer_no: Option<String>,
 }
 
 /// Shows what goes where, and neither the note nor the device.

@@ -5,14 +5,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use ark::MacKey;
 use ark::signing::{Authorization, Credential, Request, Stamp};
+use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::ark_serve::CALLER;
+use crate::http::auth::SIGNED_BEFORE_START;
 use crate::tls::Files;
 
 /// How long an answer may take; fetching a large clearing file takes longest.
 const TIMEOUT: Duration = Duration::from_secs(120);
+/// How often a request is signed at most where the platform says that it started after the signature.
+const SIGNED_MAX: u32 = 5;
+/// The pause before it is signed anew.
+const SIGN_AGAIN: Duration = Duration::from_secs(1);
 
 /// Someone who asks, at one platform.
 #[derive(Debug)]
@@ -143,9 +149,32 @@ impl Client {
         method: &str,
         target: &str,
         accept: &str,
-        (key, sealed_for): (&str, Option<&str>),
+        named: (&str, Option<&str>),
         body: Vec<u8>,
     ) -> Result<Vec<u8>> {
+        let mut signed = 1;
+        loop {
+            let (status, answer) = self.once(method, target, accept, named, body.clone())?;
+            if status.is_success() {
+                return Ok(answer);
+            }
+            if signed >= SIGNED_MAX || code(&answer).as_deref() != Some(SIGNED_BEFORE_START) {
+                bail!("{}", refusal(status.as_u16(), &answer));
+            }
+            signed += 1;
+            std::thread::sleep(SIGN_AGAIN);
+        }
+    }
+
+    /// Signs it now, and sends it once.
+    fn once(
+        &self,
+        method: &str,
+        target: &str,
+        accept: &str,
+        (key, sealed_for): (&str, Option<&str>),
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Vec<u8>)> {
         let changes = method == "POST";
         let mut request = self
             .http
@@ -177,16 +206,19 @@ impl Client {
             format!("no answer from {}{}", self.base, if own { &again } else { "" })
         };
         let (status, answer) = self.runtime.block_on(exchange).with_context(no_answer)?;
-        if !status.is_success() {
-            bail!("{}", refusal(status.as_u16(), &answer));
-        }
-        Ok(answer.to_vec())
+        Ok((status, answer.to_vec()))
     }
 }
 
 fn stamp() -> Result<Stamp> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
     Ok(Stamp::random(now.as_secs())?)
+}
+
+/// The stable code of what the platform did not do, if it says one.
+fn code(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    body.pointer("/error/code").and_then(Value::as_str).map(str::to_owned)
 }
 
 /// The platform's own words for what it did not do.
@@ -233,7 +265,36 @@ fn encode(text: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+
     use super::*;
+
+    /// A platform that started a moment ago.
+    #[test]
+    fn what_was_signed_before_a_start_is_signed_anew() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let put_off = r#"{"error":{"code":"signed_before_start","message":"sign it anew"}}"#;
+        let answers = [("503 Service Unavailable", put_off), ("200 OK", r#"{"id":"ord_7"}"#)];
+        let platform = std::thread::spawn(move || {
+            answers.map(|(status, body)| {
+                let (stream, _) = listener.accept().unwrap();
+                let lines = BufReader::new(&stream).lines().map(Result::unwrap);
+                let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                let length = body.len();
+                write!(&stream, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
+                    .unwrap();
+                let signed = head.iter().find_map(|line| line.strip_prefix("authorization: ")).unwrap();
+                Authorization::parse(signed).unwrap().stamp().nonce().to_owned()
+            })
+        });
+        let proof = Proof::Key { id: "operator".into(), key: MacKey::from_bytes([7; 32]), serial: "1".into() };
+        let client = Client::new(&base, proof, None).unwrap();
+        assert_eq!(client.get("/v1/orders/ord_7").unwrap()["id"], "ord_7");
+        let [first, second] = platform.join().unwrap();
+        assert_ne!(first, second);
+    }
 
     #[test]
     fn a_target_holds_what_was_said_and_nothing_else() {

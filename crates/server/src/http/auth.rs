@@ -1,4 +1,5 @@
-//! Who asks: every `/v1` request is signed, fresh, and its nonce new; its answer is signed in return.
+//! Who asks: every `/v1` request is signed, fresh, not older than this node's start, and its nonce new; its answer is signed in
+//! return.
 //!
 //! Merchants sign with a certificate (`LINTEL-SM2-WITH-SM3`, `LINTEL-SHA256-RSA2048`; see [`super::certificate`]) or, like
 //! everyone else, with a secret (`LINTEL-HMAC-SM3`). Secrets are derived from the vault's MAC root, which the key service wraps: `HMAC-SM3(derived key, "api-key" ‖ id ‖ serial)`;
@@ -37,6 +38,12 @@ pub(crate) const BODY_LIMIT: usize = 32 << 20;
 pub(crate) const OPERATOR: &str = "operator";
 /// The serial of everyone's first secret: that of whoever never rotated.
 pub(crate) const KEY_SERIAL: &str = "1";
+
+/// The code of a request that was signed before this node began to know nonces: to be signed anew.
+pub(crate) const SIGNED_BEFORE_START: &str = "signed_before_start";
+
+/// The longest number of a caller's own, in bytes.
+const NUMBER_MAX: usize = 64;
 
 /// The header that makes a request safe to send twice.
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
@@ -83,6 +90,18 @@ impl Caller {
         let mut meta = self.meta()?;
         meta.keys.push(format!("{param}:{key}"));
         Ok(meta)
+    }
+
+    /// As [`Self::meta`], bound to a number of the caller's own too, where it names one: unlike the header it is signed.
+    ///
+    /// # Errors
+    /// `idempotency_key_missing`, and `field_malformed` for a number that is empty or too long.
+    pub(crate) fn meta_numbered(&self, param: &str, number: Option<&str>) -> Result<Meta, ApiError> {
+        let Some(number) = number else { return self.meta() };
+        if !(1..=NUMBER_MAX).contains(&number.len()) {
+            return Err(ApiError::malformed(param, format!("it has {} bytes; use 1 to {NUMBER_MAX}", number.len())));
+        }
+        self.meta_with(param, number)
     }
 
     /// As [`Self::meta_with`], for a key that a merchant keeps unique whoever asks for it.
@@ -251,9 +270,10 @@ fn sign_by(response: &mut Response, key: AnswerKey, version: Option<ApiVersion>)
     }
 }
 
-/// A signature that is refused is counted, and written down with the id that it claims: who claims it is not known.
+/// A signature that is refused, or put off, is counted, and written down with the id that it claims: who claims it is not
+/// known.
 fn tell_of(error: &ApiError, header: Option<&http::HeaderValue>) {
-    if !error.is_unauthenticated() {
+    if !error.is_unauthenticated() && error.code() != SIGNED_BEFORE_START {
         return;
     }
     metrics::counter!("lintel_signatures_refused_total", "reason" => error.code()).increment(1);
@@ -290,6 +310,7 @@ async fn believe(app: &App, request: Request) -> Result<(Believed, AnswerKey), A
     let authorization = Authorization::parse(header.ok_or_else(unsigned)?).map_err(refused)?;
     let now = u64::try_from(wall_ms() / 1_000).unwrap_or_default();
     authorization.check_fresh(now).map_err(refused)?;
+    check_since_start(authorization.stamp().timestamp(), app.callers.nonces.began())?;
     let body = read_declared(&parts, body).await?;
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let signed = Signed { method: parts.method.as_str(), target: &target, body: &body };
@@ -364,6 +385,20 @@ impl App {
         let vault = Arc::clone(&self.vault);
         self.blocking(move || vault.request_keys().map_err(sealing_failed)).await
     }
+}
+
+/// Puts off what was signed before the second in which this node began to know nonces. Whoever has the key signs anew;
+/// whoever caught it cannot.
+fn check_since_start(signed: u64, began: u64) -> Result<(), ApiError> {
+    if signed >= began {
+        return Ok(());
+    }
+    let message = format!(
+        "`timestamp` {signed} lies before this node's start, {began}, and it cannot know whether the request was taken \
+         before: sign it anew with a new time and nonce, under the same Idempotency-Key; if that is answered so too, set \
+         the clock"
+    );
+    Err(ApiError::new(SIGNED_BEFORE_START, Some("timestamp"), message))
 }
 
 fn refused(error: SigningError) -> ApiError {

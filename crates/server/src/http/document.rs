@@ -85,6 +85,7 @@ pub(crate) fn complete(document: &mut OpenApi) {
         "`LINTEL-HMAC-SM3 mch_id=\"…\",nonce=\"…\",timestamp=\"…\",serial_no=\"…\",signature=\"…\"`: the HMAC-SM3, in \
          base64, of `METHOD\\npath?query\\ntimestamp\\nnonce\\nbody\\n` under the secret of the key. `mch_id` is a \
          merchant's id, an operator's, or `operator` for the institution's programs, `timestamp` in seconds at most five minutes off, the nonce new. \
+         What was signed before the platform's start is answered 503 `signed_before_start`: sign it anew. \
          Merchants may sign with a registered certificate: `LINTEL-SM2-WITH-SM3` or `LINTEL-SHA256-RSA2048`. Answers are signed in \
          return: `Lintel-Timestamp`, `Lintel-Nonce`, `Lintel-Serial`, `Lintel-Signature` over `timestamp\\nnonce\\nbody\\n`.",
     );

@@ -100,6 +100,7 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("internal", 500, "A part of the platform failed; report it with the request id."),
     ("channel_rejected", 502, "The channel's answer does not prove what it says; see the message."),
     ("channel_unavailable", 503, "The channel does not answer; come back after Retry-After."),
+    ("signed_before_start", 503, "Signed before the platform's start; sign anew, with a new time and nonce."),
     ("overloaded", 503, "Too many requests wait; come back after Retry-After."),
     ("unavailable", 503, "The platform stops or recovers; come back after Retry-After."),
 ];

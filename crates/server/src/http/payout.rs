@@ -9,6 +9,7 @@ use domain::payout::{
     Bank, CancelReason, CreatePayout, Destination, PayTo, Payout, PayoutAction, PayoutKind, PayoutStatus,
 };
 use domain::{Command, Refusal, Reply};
+use engine::Meta;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -42,6 +43,9 @@ pub(crate) struct NewPayout {
     /// Send it in the same step.
     #[serde(default)]
     send_now: bool,
+    /// The caller's own number of it, 1 to 64 bytes: a key beside the `Idempotency-Key`, and signed with the body. The
+    /// same number with the same body gets the first answer. It is bound alone: no answer shows it.
+    out_payout_no: Option<String>,
 }
 
 const fn nothing() -> Amount {
@@ -235,7 +239,8 @@ async fn pay_to(app: &App, account: AccountId, to: WireDestination) -> Result<Pa
 
 /// Create a payout or withdrawal
 ///
-/// Amount and fee are held at once; it leaves when it is sent. The fee is that of the fee plan of today.
+/// Amount and fee are held at once; it leaves when it is sent. The fee is that of the fee plan of today. `out_payout_no` is a key of
+/// its own, where it is named.
 #[utoipa::path(post, path = "/v1/payouts", tag = "payout", responses((status = OK, body = PayoutView)))]
 pub(crate) async fn create(State(app): State<App>, caller: Caller, Json(new): Json<NewPayout>) -> Answered<PayoutView> {
     let account: AccountId = parse(&new.account, "account")?;
@@ -243,6 +248,7 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, Json(new): Js
     if new.fee.0 != 0 && caller.merchant.is_some() {
         return Err(ApiError::forbidden("the fee plan or the institution sets the fee of a payout; leave it out"));
     }
+    let meta = caller.meta_numbered("out_payout_no", new.out_payout_no.as_deref())?;
     let command = CreatePayout {
         account,
         to: pay_to(&app, account, new.to).await?,
@@ -251,7 +257,7 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, Json(new): Js
         currency: Currency::parse(&new.currency)?,
         send_now: new.send_now,
     };
-    change(&app, &caller, Command::CreatePayout(command)).await
+    change(&app, meta, Command::CreatePayout(command)).await
 }
 
 /// Send a held payout
@@ -261,7 +267,7 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, Json(new): Js
 )]
 pub(crate) async fn send(State(app): State<App>, caller: Caller, Id(id): Id<PayoutId>) -> Answered<PayoutView> {
     app.owned(&caller, move |state| payer(state, id)).await?;
-    change(&app, &caller, Command::SendPayout(id)).await
+    change(&app, caller.meta()?, Command::SendPayout(id)).await
 }
 
 /// Cancel a payout that was not sent
@@ -271,7 +277,7 @@ pub(crate) async fn send(State(app): State<App>, caller: Caller, Id(id): Id<Payo
 )]
 pub(crate) async fn cancel(State(app): State<App>, caller: Caller, Id(id): Id<PayoutId>) -> Answered<PayoutView> {
     app.owned(&caller, move |state| payer(state, id)).await?;
-    change(&app, &caller, Command::CancelPayout(id)).await
+    change(&app, caller.meta()?, Command::CancelPayout(id)).await
 }
 
 /// Book a payout that came back after success (退票)
@@ -289,15 +295,15 @@ pub(crate) async fn take_back(
 ) -> Answered<PayoutView> {
     caller.operator()?;
     let command = Command::ReturnPayout { payout, reference: body.reference, date: parse(&body.date, "date")? };
-    change(&app, &caller, command).await
+    change(&app, caller.meta()?, command).await
 }
 
-async fn change(app: &App, caller: &Caller, command: Command) -> Answered<PayoutView> {
+async fn change(app: &App, meta: Meta, command: Command) -> Answered<PayoutView> {
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Payout(id) = reply else { return None };
         state.payouts.get(id.0).map(PayoutView::of)
     };
-    app.change(caller.meta()?, command, view).await
+    app.change(meta, command, view).await
 }
 
 /// Look at a payout

@@ -50,6 +50,9 @@ pub(crate) struct NewTopUp {
     currency: String,
     /// The payer's device, as the block list of devices names it.
     device: Option<String>,
+    /// The caller's own number of it, 1 to 64 bytes: a key beside the `Idempotency-Key`, and signed with the body. The
+    /// same number with the same body gets the first answer. It is bound alone: no answer shows it.
+    out_top_up_no: Option<String>,
 }
 
 /// A top-up by the channel's page (网银充值), which `GET /v1/top-ups/{id}/front-page` leads to.
@@ -196,7 +199,7 @@ fn owner(state: &domain::State, account: AccountId) -> Result<Owner, Refusal> {
 /// Top up a payment account (充值)
 ///
 /// By an agreement the channel is asked at once; the money is there when it says so. By `redirect` the payer pays at the channel's page,
-/// which `GET /v1/top-ups/{id}/front-page` leads to.
+/// which `GET /v1/top-ups/{id}/front-page` leads to. `out_top_up_no` is a key of its own, where it is named.
 #[utoipa::path(post, path = "/v1/top-ups", tag = "top_up", responses((status = OK, body = TopUpView)))]
 pub(crate) async fn create(
     State(app): State<App>,
@@ -205,11 +208,12 @@ pub(crate) async fn create(
 ) -> Answered<TopUpView> {
     let account: AccountId = parse(&new.account, "account")?;
     app.owned(&caller, move |state| owner(state, account)).await?;
+    let meta = caller.meta_numbered("out_top_up_no", new.out_top_up_no.as_deref())?;
     let currency = Currency::parse(&new.currency)?;
     let amount = new.amount.0;
     let from = from(&app, &mut new, amount).await?;
     let command = TopUpCommand::Create(CreateTopUp { account, from, amount, currency, device: new.device });
-    app.change(caller.meta()?, Command::TopUp(command), TopUpView::of_reply).await
+    app.change(meta, Command::TopUp(command), TopUpView::of_reply).await
 }
 
 /// Give up a top-up by a page that nobody will pay

@@ -43,6 +43,9 @@ pub(crate) struct NewTransfer {
     device: Option<String>,
     /// The payer's pay password, encrypted: of a user that has one.
     pay_password: Option<Encrypted>,
+    /// The caller's own number of it, 1 to 64 bytes: a key beside the `Idempotency-Key`, and signed with the body. The
+    /// same number with the same body gets the first answer. It is bound alone: no answer shows it.
+    out_transfer_no: Option<String>,
 }
 
 /// A transfer.
@@ -91,7 +94,7 @@ fn owner(state: &domain::State, account: AccountId, param: &'static str) -> Resu
 
 /// Transfer money to another holder's payment account (转账)
 ///
-/// It is done at once and final.
+/// It is done at once and final. `out_transfer_no` is a key of its own, where it is named.
 #[utoipa::path(post, path = "/v1/transfers", tag = "transfer", responses((status = OK, body = TransferView)))]
 pub(crate) async fn make(
     State(app): State<App>,
@@ -100,7 +103,8 @@ pub(crate) async fn make(
 ) -> Answered<TransferView> {
     let (from, to): (AccountId, AccountId) = (parse(&new.from, "from")?, parse(&new.to, "to")?);
     app.owned(&caller, move |state| owner(state, from, "from")).await?;
-    let (meta, currency, factors) = (caller.meta()?, Currency::parse(&new.currency)?, factors(&new.factors)?);
+    let meta = caller.meta_numbered("out_transfer_no", new.out_transfer_no.as_deref())?;
+    let (currency, factors) = (Currency::parse(&new.currency)?, factors(&new.factors)?);
     app.prove_transfer(&caller.actor, from, new.pay_password.as_ref()).await?;
     let NewTransfer { amount, note, device, .. } = new;
     let command = TransferCommand::Make(MakeTransfer { from, to, amount: amount.0, currency, factors, note, device });

@@ -72,6 +72,7 @@ mod pos;
 mod real_name_checks;
 mod receipts;
 mod receivers;
+mod replays;
 mod restart;
 mod routing;
 mod sandbox;

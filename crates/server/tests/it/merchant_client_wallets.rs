@@ -160,7 +160,7 @@ impl Agency {
 
     fn top_up(&self, from: TopUpFrom) -> NewTopUp {
         let (account, currency) = (self.company.clone(), "CNY".to_owned());
-        NewTopUp { account, amount: 70_000, currency, from, device: None }
+        NewTopUp { account, amount: 70_000, currency, from, device: None, out_top_up_no: None }
     }
 
     fn browse(&self, target: &str, fields: &[(String, String)]) {
@@ -234,13 +234,16 @@ fn a_merchant_tops_its_account_up_by_an_agreement_and_at_a_page_and_transfers_fr
             factors: Factors::TwoWithCertificate,
             note: Some("keys of flat 4711".to_owned()),
             device: None,
+            out_transfer_no: Some("T1".to_owned()),
         };
         let made = client.transfer(&new, &key("transfer")).await.unwrap();
         assert_eq!(
             (made.amount, made.factors.as_str(), made.note.as_deref()),
             (40_000, "two_with_certificate", Some("keys of flat 4711"))
         );
-        assert_eq!(client.transfer(&new, &key("transfer")).await.unwrap().id, made.id);
+        for again in ["transfer", "transfer again"] {
+            assert_eq!(client.transfer(&new, &key(again)).await.unwrap().id, made.id, "{again}");
+        }
         assert_eq!((balance(operator, company), balance(operator, &person)), (100_000, 40_000));
         assert_eq!(client.transfer_made(&made.id).await.unwrap().voucher, made.voucher);
         let back = NewTransfer { from: person, to: company.clone(), ..new };
