@@ -69,7 +69,10 @@ const PATIENCE: Patience = { tries: 6, eachMs: 35_000, pauseMs: 200 };
 const SKEW_MAX_SECONDS = 300;
 const PAUSE_MAX_MS = 5_000;
 
-/** The platform said no. */
+const UNSIGNED =
+  "it is not signed by the platform, so anyone between may have said it: change no key on its word alone, and ask again under the same key";
+
+/** The platform said no; or, with status 401 and not `signed`, somebody did. That proves nothing, not even that nothing was done. */
 export class ApiError extends Error {
   readonly name = "ApiError";
   constructor(
@@ -79,8 +82,9 @@ export class ApiError extends Error {
     readonly param: string | null,
     readonly requestId: string | null,
     readonly retryable: boolean,
+    readonly signed = true,
   ) {
-    super(message);
+    super(signed ? message : `${message}; ${UNSIGNED}`);
   }
 }
 
@@ -227,15 +231,19 @@ export class Api {
     }
     const after = response.headers.get("retry-after");
     if (response.status >= 500) return { again: `status ${response.status}`, afterMs: after ? Number(after) * 1000 : undefined };
-    // Whoever is not believed is told so unsigned. All else that the platform refuses is signed, but for a body that it did not read.
-    if (response.status !== 401) {
-      const sm2 = "secret" in this.credential ? undefined : this.credential.sm2;
+    const sm2 = "secret" in this.credential ? undefined : this.credential.sm2;
+    let signed = true;
+    try {
       verify(this.credential, this.keys, (name) => response.headers.get(name), told, sm2);
+    } catch (error) {
+      // Where the platform does not know the key it cannot sign with it.
+      if (response.status !== 401) throw error;
+      signed = false;
     }
     if (response.ok) return { value: JSON.parse(told) as T };
     const { error } = JSON.parse(told) as { error: { code: string; message: string; param: string | null; request_id: string | null; retryable: boolean } };
     if (error.retryable) return { again: error.message, afterMs: after ? Number(after) * 1000 : undefined };
-    throw new ApiError(response.status, error.code, error.message, error.param, error.request_id, error.retryable);
+    throw new ApiError(response.status, error.code, error.message, error.param, error.request_id, error.retryable, signed);
   }
 }
 

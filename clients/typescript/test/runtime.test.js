@@ -105,6 +105,20 @@ try {
   scenario([409, { error: { ...refusal, retryable: true } }, bySecret], [200, { id: "ord_8" }, bySecret]);
   assert.deepStrictEqual(await orderCreate(api, ORDER, { key: "order-5" }), { id: "ord_8" });
 
+  // Whoever is not believed may be told so unsigned, and by anyone: the error says that it proves nothing.
+  const forger = (text) => bySecret(`${text} `);
+  for (const [signer, signed] of [[null, false], [forger, false], [bySecret, true]]) {
+    scenario([401, { error: { ...refusal, code: "signature_key_unknown", message: "no such key" } }, signer]);
+    await assert.rejects(orderCreate(api, ORDER, { key: "order-401" }), (error) => {
+      assert(error instanceof ApiError);
+      assert.deepStrictEqual([error.status, error.code, error.signed], [401, "signature_key_unknown", signed]);
+      assert.strictEqual(error.message === "no such key", signed);
+      assert.strictEqual(/not signed by the platform.*change no key/.test(error.message), !signed);
+      return true;
+    });
+    assert.strictEqual(requests.length, 1);
+  }
+
   // A list, page by page.
   scenario([200, { data: [{ id: "ord_1" }, { id: "ord_2" }], next_cursor: "a/b" }, bySecret], [200, { data: [{ id: "ord_3" }], next_cursor: null }, bySecret]);
   const found = [];

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | no connection, no answer in time, 5xx, `retryable` | the same body under the same key with a new nonce, until tries or patience end |
 //! | 2xx, or a refusal, with a good signature | that; a path that there is not and a field that does not open are refusals too |
-//! | 401 | the platform does not believe who asks: it changed nothing, and says so unsigned |
+//! | 401 | the platform does not believe who asks; not signed, anyone between may have written it, and [`ApiError::signed`] says so |
 //! | anything without a good signature | [`Error::Forged`]: nothing of it counts; `body_too_large` is so, for the platform read no body |
 
 use std::fmt;
@@ -285,7 +285,10 @@ impl Client {
             return Ok(Tried::Again { why, after: retry_after(headers) });
         }
         if status == 401 {
-            return Err(refusal(status, headers, &body).map_or(Error::Forged, |told| Error::Api(Box::new(told))));
+            // Where the platform does not know the key it cannot sign with it.
+            let signed = self.check(headers, &body).is_ok();
+            let told = refusal(status, headers, &body).map(|told| ApiError { signed, ..told });
+            return Err(told.map_or(Error::Forged, |told| Error::Api(Box::new(told))));
         }
         self.check(headers, &body)?;
         if (200..300).contains(&status) {
@@ -315,14 +318,18 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
+/// What a refusal says, whose signature whoever asks has checked.
 fn refusal(status: u16, headers: &HeaderMap, body: &[u8]) -> Option<ApiError> {
     let mut value: serde_json::Value = serde_json::from_slice(body).ok()?;
     let told: ApiError = serde_json::from_value(value.get_mut("error")?.take()).ok()?;
-    Some(ApiError { status, retry_after: retry_after(headers), ..told })
+    Some(ApiError { status, retry_after: retry_after(headers), signed: true, ..told })
 }
 
 #[cfg(test)]
 mod tests {
+    use ark::MacKey;
+    use ark::signing::sign_answer;
+
     use super::*;
 
     #[test]
@@ -337,5 +344,31 @@ mod tests {
             assert!(matches!(IdempotencyKey::of(wrong), Err(Error::Key)), "{wrong}");
         }
         assert_ne!(IdempotencyKey::random().unwrap(), IdempotencyKey::random().unwrap());
+    }
+
+    #[test]
+    fn a_401_that_the_platform_did_not_sign_says_so() {
+        let secret = "5a".repeat(32);
+        let client = Client::new("https://pay.example", Credential::secret("mch_3", &secret).unwrap()).unwrap();
+        let body = br#"{"error": {"type": "authentication", "code": "signature_key_unknown", "message": "no such key",
+            "param": null, "request_id": null, "retryable": false}}"#;
+        let told = |signed_by: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(secret) = signed_by {
+                let (key, stamp) = (MacKey::from_hex(secret).unwrap(), Stamp::random(now()).unwrap());
+                headers.insert(TIMESTAMP_HEADER, stamp.timestamp().into());
+                headers.insert(NONCE_HEADER, stamp.nonce().parse().unwrap());
+                headers.insert(SIGNATURE_HEADER, sign_answer(&key, &stamp, body).parse().unwrap());
+            }
+            let Err(Error::Api(told)) = client.believed(401, &headers, body.to_vec()) else { panic!("no refusal") };
+            told
+        };
+        for forger in [None, Some("a5".repeat(32))] {
+            let told = told(forger.as_deref());
+            assert!(!told.signed && told.to_string().contains("not signed by the platform"), "{told}");
+            assert!(told.to_string().contains("change no key") && told.code == "signature_key_unknown", "{told}");
+        }
+        let told = told(Some(secret.as_str()));
+        assert!(told.signed && told.to_string().ends_with("register this key with the platform)"), "{told}");
     }
 }

@@ -21,7 +21,7 @@ pub enum CredentialError {
 /// A call that brought nothing that can be believed, or a refusal.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The platform said no, and signed it; or said who asks is not believed.
+    /// The platform said no, and signed it; or somebody said, unsigned, that who asks is not believed: see [`ApiError::signed`].
     #[error(transparent)]
     Api(Box<ApiError>),
     /// No answer that can be believed came within the patience. What was asked may be done or not: ask again under the same key.
@@ -134,7 +134,7 @@ impl Remedy {
 
 /// What the platform said no with.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, thiserror::Error)]
-#[error("{status} {code}: {message} ({})", self.remedy().text())]
+#[error("{status} {code}: {message} ({}){}", self.remedy().text(), self.doubt())]
 pub struct ApiError {
     /// The HTTP status.
     #[serde(skip)]
@@ -154,9 +154,21 @@ pub struct ApiError {
     /// When, if the platform said.
     #[serde(skip)]
     pub retry_after: Option<Duration>,
+    /// Whether the platform signed it. Only a 401 may be unsigned: it proves nothing, not even that nothing was done.
+    #[serde(skip)]
+    pub signed: bool,
 }
 
 impl ApiError {
+    /// What a person must know before acting on it.
+    const fn doubt(&self) -> &'static str {
+        if self.signed {
+            return "";
+        }
+        "; it is not signed by the platform, so anyone between may have said it: change no key on its word alone, and ask again \
+         under the same idempotency key"
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> Remedy {

@@ -165,7 +165,7 @@ codes! {
     270 PayPasswordUnknown "pay_password_unknown" "The user has no pay password.";
     271 PayPasswordState "pay_password_state" "The user has a pay password already, or none to change, or it was set anew meanwhile.";
     272 PayPasswordLocked "pay_password_locked" "Five tries of the pay password were wrong; it is locked for a day, or until it is reset.";
-    273 PayPasswordProof "pay_password_proof" "The real-name check does not reset this pay password: another customer's, too old, or used.";
+    273 PayPasswordProof "pay_password_proof" "The agreement does not reset this pay password: another customer's, signed too long ago, or before the password was last set.";
     154 RetryRuleUnknown "retry_rule_unknown" "No rule of retries has this id.";
     100 FreezeExceeded "freeze_exceeded" "More than the freeze bites on in this account.";
     101 StopPaymentRepeated "stop_payment_repeated" "The authority has had a stop-payment here; a freeze must follow.";

@@ -19,6 +19,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("store", &["domain"]),
     ("history", &["domain", "store"]),
     ("channels", &["domain", "ark", "iso8583"]),
+    // Not there yet: its place is kept, so that it comes as what `OPTIONAL` wants and knows neither journal nor node.
     ("warehouse", &["domain", "history", "store"]),
     ("node", &["domain", "journal", "engine", "store", "history", "channels", "ark"]),
     (
@@ -45,7 +46,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("xtask", &[]),
 ];
 
-/// The only crate that is optional for its one user: off by default, on in releases.
+/// The only crate that is optional for its one user: off by default, on in releases. It comes with its first code.
 const OPTIONAL: (&str, &str) = ("server", "warehouse");
 
 /// A feature of `domain` that is for the tests of one crate alone: a dev-dependency, so that no program has it.

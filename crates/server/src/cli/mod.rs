@@ -191,7 +191,7 @@ enum What {
     #[command(subcommand, after_help = bin::EXAMPLES)]
     Bin(bin::Bin),
     /// Where merchants are told what became of orders, refunds, payouts and settlements.
-    #[command(after_help = webhook::EXAMPLES)]
+    #[command(after_help = webhook::help())]
     Webhook(Remote<webhook::Webhook>),
     /// Secrets of API keys: which sign, the next one, the end of an old one.
     #[command(after_help = api_key::EXAMPLES)]
@@ -378,3 +378,6 @@ fn sandbox(first: &[String], args: &[String]) -> Result<ExitCode> {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
+
+#[cfg(test)]
+mod tests;

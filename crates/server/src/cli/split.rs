@@ -13,7 +13,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel split make ord_7 --number S1 --part mch_4:99000
   lintel split make ord_7 --number S2 --amount 99000 --rate mch_4:600000 --rate mch_5:400000 --remainder-to mch_4
-  lintel split make ord_7 --number S3 --amount 99000 --plan agent_network --role seller=mch_4 --role manager=mch_5
+  lintel split make ord_7 --number S3 --amount 99000 --plan agent_network --role listing=mch_4 --role closing=mch_5
   lintel split return spl_3 --receiver mch_4 --number R1 --amount 40000       without a refund: the receiver signs, or an operator
   lintel split list --order ord_7
 
@@ -165,4 +165,21 @@ fn shown(split: Value) -> Answer {
         text.push_str(&format!("\nReturned without a refund:\n{}", table(&RETURNS, &split["returns"], currency)));
     }
     Answer::new(split, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::split_plan;
+    use super::EXAMPLES;
+    use crate::config::DEFAULT;
+
+    #[test]
+    fn the_roles_of_the_examples_are_those_of_the_plan_that_the_settings_show() {
+        for examples in [EXAMPLES, split_plan::EXAMPLES] {
+            let example = examples.lines().find(|line| line.contains("--plan agent_network")).unwrap();
+            let roles: Vec<&str> = example.split("--role ").skip(1).filter_map(|rest| rest.split('=').next()).collect();
+            assert!(roles.iter().all(|role| DEFAULT.contains(&format!("{{ name = \"{role}\", rate"))), "{example}");
+            assert!(roles.contains(&"closing") && DEFAULT.contains("remainder_to = \"closing\""), "{example}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use ark::ceremony::RootKey;
-use ark::vault::{Checked, KEY_FILE_NAME, VAULT_NAME};
+use ark::vault::{Checked, KEY_FILE_NAME, VAULT_NAME, is_made};
 use clap::Args;
 use history::History;
 use journal::DirectoryLock;
@@ -112,10 +112,13 @@ fn look_at_vault(config: &Config, registered: u64, root: Option<&RootKey>) -> Re
     let damaged = |what: String| Ok(Some(Checked { damages: vec![what], ..Checked::default() }));
     let is_remote = !config.ark.remote.url.is_empty();
     // To open either would make it.
-    let missing = if directory.join(VAULT_NAME).exists() {
-        (!is_remote && !home.is_made()?).then(|| home.name())
-    } else {
-        Some(VAULT_NAME.into())
+    let missing = match is_made(directory) {
+        Ok(true) => (!is_remote && !home.is_made()?).then(|| home.name()),
+        Ok(false) if directory.join(VAULT_NAME).exists() => {
+            return damaged(format!("{VAULT_NAME} has no tables, so it is no vault; put it back from its copy"));
+        }
+        Ok(false) => Some(VAULT_NAME.into()),
+        Err(error) => return damaged(error.to_string()),
     };
     if let Some(missing) = missing {
         let name = missing.strip_prefix(directory).unwrap_or(&missing).display();

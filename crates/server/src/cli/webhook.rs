@@ -2,13 +2,14 @@
 
 use anyhow::Result;
 use clap::Subcommand;
+use domain::webhook::WebhookKind;
 use serde_json::{Value, json};
 
 use super::client::{Client, target};
 use super::remote::{Answer, Page};
 use super::table::{Field, number, page, record, text};
 
-pub(super) const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   lintel webhook register mch_3 https://shop.example/lintel --kind order.paid --kind refund.succeeded
   lintel webhook list --merchant mch_3
@@ -18,12 +19,14 @@ Examples:
   lintel webhook deliveries whk_1 --state given_up     what its receiver never took
   lintel webhook delivery whd_1042_1                   one of them, with every try
   lintel webhook replay whd_1042_1                     tell it again
-  lintel webhook replay whk_1 --since 2026-03-05T09:00:00+08:00
+  lintel webhook replay whk_1 --since 2026-03-05T09:00:00+08:00";
 
-Kinds: order.paid order.failed order.closed refund.succeeded refund.failed payout.succeeded payout.failed payout.returned
-       advance.succeeded advance.failed advance.returned settlement.made
-
-What a receiver gets and how it verifies it: docs/api/webhooks.md";
+/// The examples, and every kind there is.
+pub(super) fn help() -> String {
+    let names = WebhookKind::ALL.map(WebhookKind::name);
+    let kinds = names.chunks(3).map(|three| three.join(" ")).collect::<Vec<_>>().join("\n       ");
+    format!("{EXAMPLES}\n\nKinds: {kinds}\n\nWhat a receiver gets and how it verifies it: docs/api/webhooks.md")
+}
 
 /// Where merchants are told what.
 #[derive(Debug, Subcommand)]
@@ -198,4 +201,18 @@ fn logged(delivery: Value) -> Answer {
     let log = json!({"data": delivery["log"], "next_cursor": null});
     let text = record(&DELIVERY, &delivery) + "\n" + &page(&TRIES, &log, None);
     Answer::new(delivery, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_and_page_name_every_kind() {
+        let (help, page) = (help(), include_str!("../../../../docs/api/webhooks.md"));
+        for kind in WebhookKind::ALL.map(WebhookKind::name) {
+            assert!(help.split_whitespace().any(|word| word == kind), "{kind} in {help}");
+            assert!(page.contains(&format!("`{kind}`")), "{kind} in docs/api/webhooks.md");
+        }
+    }
 }

@@ -218,3 +218,17 @@ fn restored_books_are_rebuilt_with_the_ends_of_their_days() {
     let again = Server::start_embedded(folder);
     assert_eq!(seen(&again.operator(), &books), before);
 }
+
+#[test]
+fn a_vault_without_tables_is_named_and_not_made() {
+    let (server, ..) = two_days();
+    let data = server.directory().join("data");
+    for name in ["vault.db", "vault.db-wal", "vault.db-shm"] {
+        drop(std::fs::remove_file(data.join(name)));
+    }
+    std::fs::write(data.join("vault.db"), "").unwrap();
+    let (said, shown) = failed(&server.lintel(&["verify"]));
+    assert!(said.contains("1 damage was found"), "{said}");
+    assert!(shown.contains("vault.db has no tables") && shown.contains("from its copy"), "{shown}");
+    assert_eq!(std::fs::metadata(data.join("vault.db")).unwrap().len(), 0, "it was looked at, not made");
+}

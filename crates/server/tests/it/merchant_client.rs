@@ -311,6 +311,8 @@ fn what_is_sent_again_is_done_once_and_what_was_touched_is_not_believed() {
         let client = Client::new(&format!("http://{}", shop.server.address()), wrong).unwrap();
         let error = client.order(&paid.id, 0).await.unwrap_err();
         assert!(matches!(&error, Error::Api(told) if told.remedy() == Remedy::MendSignature), "{error}");
+        assert!(matches!(&error, Error::Api(told) if !told.signed), "nobody can sign for a secret that is not known");
+        assert!(error.to_string().contains("change no key on its word alone"), "{error}");
     });
 }
 
