@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  requested in this epoch ─► SEND ─ answered ─► report ─► done
-//!                              ├ the books do not agree that this money may leave, or it is stopped ─► report "not sent" ─► done
+//!                              ├ the books do not agree that this money may leave, or a person stopped it ─► report "not sent" ─► done
 //!                              ├ not written (no connection, no key) ─► SEND again until send_before ─► report "not sent"
 //!                              │    what leaves: the books are asked again right before each SEND
 //!                              └ no answer, pending, duplicate ─► report UNKNOWN ─► QUERY ─ answered ─► report ─► done

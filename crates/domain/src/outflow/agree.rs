@@ -122,8 +122,8 @@ fn held(state: &State, payout: &Payout) -> Result<(), Disagreement> {
     require(its && hold.amount == total && hold.confirmed == total, Disagreement::Hold)
 }
 
-/// A deduction takes what its freeze fell by for it, to the minor unit, from the account that pays, and nothing of that was given back. The
-/// freeze's changes come to what it says was deducted of it.
+/// A deduction takes what its freeze fell by for it, to the minor unit, from the account that pays, and nothing of that was given
+/// back. The freeze's changes come to what it says was deducted of it.
 fn deducted(state: &State, payout: &Payout, freeze: FreezeId) -> Result<(), Disagreement> {
     require(payout.kind == PayoutKind::Deduction && payout.fee == 0 && payout.hold.is_none(), Disagreement::Hold)?;
     let freeze = state.freezes.get(freeze.0).ok_or(Disagreement::Hold)?;
