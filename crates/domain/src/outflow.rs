@@ -6,10 +6,14 @@
 //!                                                                                └─ refuse ► declined, the money goes back
 //!
 //!  bound = the larger of `floor` and `percent` of the busiest hour of the last seven days
+//!
+//!  asked for before a person's stop, not written yet ─ whoever sends it looks before each writing ─► declined, the money goes back
 //! ```
 //! Payouts, refunds and advances leave; debits and holds at the fund do not. Whoever is paid out is booked as ever: the money is in
 //! transit, and only its attempt waits. What waits was not written to the channel, so it can be sent or refused without
-//! asking anyone. Stopping needs one person and must be quick; a bound, and what becomes of what waits, need two. A channel and
+//! asking anyone. A person's stop reaches what was asked for before it as well, see [`is_stopped_by_person`]: that cannot wait any more,
+//! for the books have let it, so it ends. What the breaker let was within the bound, and goes though the next one stops the
+//! channel. Stopping needs one person and must be quick; a bound, and what becomes of what waits, need two. A channel and
 //! currency is measured from its first bound or stop on.
 
 use alloc::format;
@@ -39,6 +43,8 @@ pub use meter::{HOURS, Part, SLOTS};
 
 /// The channel's code of an attempt that two people refused.
 pub const REFUSED: &str = "not_sent:outflow_refused";
+/// The channel's code of an attempt that was asked for before a person stopped its channel, and was not written by then.
+pub const STOPPED: &str = "not_sent:outflow_stopped";
 /// The largest percentage of a bound: a hundred times the busiest hour.
 pub const MAX_PERCENT: u32 = 10_000;
 /// The most bytes of a reason.
@@ -269,6 +275,15 @@ pub const fn leaving(operation: &Operation) -> Option<(Minor, Currency)> {
         | Operation::Redirect { .. }
         | Operation::FundBatch { .. } => None,
     }
+}
+
+/// Whether a person stopped what leaves by an attempt's channel, so that it must not be written now. Whoever sends it asks before each
+/// writing; what may have been written already is not asked about here, but at its channel. What takes nothing out never stops.
+#[must_use]
+pub fn is_stopped_by_person(state: &State, attempt: &Attempt) -> bool {
+    let outflow = leaving(&attempt.operation).and_then(|(_, currency)| state.outflow(attempt.rail, currency));
+    let stop = outflow.and_then(|outflow| outflow.stopped.as_ref());
+    stop.is_some_and(|stop| stop.by.is_some())
 }
 
 /// Where an attempt begins that is asked for now: what leaves waits while its channel is stopped, and stops it if it would pass the

@@ -3,9 +3,9 @@
 //!
 //! ```text
 //!  requested in this epoch ─► SEND ─ answered ─► report ─► done
-//!                              ├ the books do not agree that this money may leave ─► report "not sent" ─► done
+//!                              ├ the books do not agree that this money may leave, or a person stopped it ─► report "not sent" ─► done
 //!                              ├ not written (no connection, no key) ─► SEND again until send_before ─► report "not sent"
-//!                              │    what leaves: the books are asked again before each SEND
+//!                              │    what leaves: the books are asked again right before each SEND
 //!                              └ no answer, pending, duplicate ─► report UNKNOWN ─► QUERY ─ answered ─► report ─► done
 //!  older epoch, or UNKNOWN ─────────────── maybe sent ──────────────────────────────► QUERY   ▲
 //!                                                                                       └ later ┘
@@ -106,6 +106,8 @@ pub struct Seen {
     pub original: Option<Original>,
     /// Whether they agree that it may take money out.
     pub agreed: Result<(), Disagreement>,
+    /// Whether a person stopped what leaves by its channel, and it is one that takes money out.
+    pub stopped: bool,
     /// Whether what it pays, an order or a top-up, is being closed.
     pub closing: bool,
 }
@@ -122,7 +124,8 @@ pub fn is_looked_up(attempt: &Attempt) -> bool {
 #[must_use]
 pub fn see(state: &State, attempt: &Attempt) -> Seen {
     let (original, agreed) = (original(state, &attempt.operation), outflow::agree(state, attempt));
-    Seen { original, agreed, closing: is_redirect(attempt) && is_closing(state, attempt) }
+    let stopped = outflow::is_stopped_by_person(state, attempt);
+    Seen { original, agreed, stopped, closing: is_redirect(attempt) && is_closing(state, attempt) }
 }
 
 fn is_closing(state: &State, attempt: &Attempt) -> bool {
@@ -218,7 +221,7 @@ pub struct Flight {
     phase: Phase,
     pause_ms: u64,
     reported_unknown: bool,
-    /// A try to send could not be written since the books were asked.
+    /// Something was waited for since the books were asked: a place at the channel, or a try to send that could not be written.
     is_stale: bool,
     doubt: Option<Doubt>,
 }
@@ -243,6 +246,8 @@ impl Flight {
             AttemptStatus::Unknown => (Phase::Query, true),
             AttemptStatus::Settled(_) | AttemptStatus::Waiting => (Phase::Done, true),
         };
+        // What they do not agree with is not asked about again, for it was told as an alarm.
+        let is_stale = seen.agreed.is_ok();
         Self {
             attempt,
             seen,
@@ -252,7 +257,7 @@ impl Flight {
             phase,
             pause_ms: patience.first_ms,
             reported_unknown,
-            is_stale: false,
+            is_stale,
             doubt: None,
         }
     }
@@ -277,6 +282,8 @@ impl Flight {
         match std::mem::replace(&mut self.phase, Phase::Done) {
             Phase::Send if now >= self.attempt.send_before => self.report(not_sent("too_late")),
             Phase::Send if self.seen.agreed.is_err() => self.report(not_sent("disagrees")),
+            // Somebody stopped it: no failure of the channel's, and nothing of it was ever written.
+            Phase::Send if self.seen.stopped => self.report(held_back()),
             Phase::Send => match self.build() {
                 Ok(request) => self.call(request, true, now),
                 // The key service is sealed or out of reach: as a bank that is, until it is too late.
@@ -323,16 +330,17 @@ impl Flight {
         }
     }
 
-    /// Whether the next step may send money out that could not be sent before: the books are to be asked once more, for
-    /// [`Self::seen_again`], since they may not agree any more.
+    /// Whether the next step may send money out, and something was waited for since the books were asked: right before the step, with
+    /// a place at the channel, they are to be asked once more, for [`Self::seen_again`]. They may not agree any more, or somebody has
+    /// stopped what leaves.
     #[must_use]
     pub fn is_to_be_seen_again(&self) -> bool {
         self.is_stale && matches!(self.phase, Phase::Send) && outflow::leaving(&self.attempt.operation).is_some()
     }
 
-    /// Says whether the books agree by now, as [`see`] found.
-    pub fn seen_again(&mut self, agreed: Result<(), Disagreement>) {
-        (self.seen.agreed, self.is_stale) = (agreed, false);
+    /// Says whether the books agree by now, and whether somebody stopped what leaves, as [`see`] found.
+    pub fn seen_again(&mut self, seen: &Seen) {
+        (self.seen.agreed, self.seen.stopped, self.is_stale) = (seen.agreed, seen.stopped, false);
     }
 
     /// Says that the engine knows the attempt's end from elsewhere: nothing is left to do or to ask.
@@ -469,4 +477,8 @@ impl Flight {
 
 fn not_sent(code: &str) -> Outcome {
     Outcome::Declined { class: FailureClass::System, code: format!("not_sent:{code}") }
+}
+
+fn held_back() -> Outcome {
+    Outcome::Declined { class: FailureClass::Risk, code: outflow::STOPPED.to_owned() }
 }

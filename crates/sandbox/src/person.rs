@@ -1,6 +1,6 @@
 //! A person of the institution: an operator with a key and one-time codes of its own.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use ark::TotpSecret;
@@ -26,11 +26,14 @@ impl Person {
         Ok(Self { api, secret, used: 0 })
     }
 
-    /// A code of its own that was not used yet: of the step before, now or the next one, which is what the platform takes.
-    fn code(&mut self) -> String {
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let step = (seconds / ark::totp::STEP_SECONDS).max(self.used + 1);
+    /// A code of its own that was not used yet: of the step now, or the next one, which the platform takes too. Who used both waits until
+    /// there is another.
+    async fn code(&mut self) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let step = (now.as_secs() / ark::totp::STEP_SECONDS).max(self.used + 1);
         self.used = step;
+        let taken_from = step.saturating_sub(ark::totp::SKEW_STEPS).saturating_mul(ark::totp::STEP_SECONDS);
+        tokio::time::sleep(Duration::from_secs(taken_from).saturating_sub(now)).await;
         self.secret.code(step)
     }
 
@@ -48,7 +51,8 @@ impl Person {
     /// Approves what another proposed, of which no object comes; the approval.
     pub(crate) async fn decide(&mut self, proposed: &Value) -> Result<Value> {
         let approval = text(proposed, "id")?;
-        let body = json!({ "totp": self.code() });
+        let code = self.code().await;
+        let body = json!({ "totp": code });
         let path = format!("/v1/approvals/{approval}/approve");
         self.api.post(&path, &format!("approve-{approval}"), &body).await?.json()
     }

@@ -5,9 +5,10 @@ use core::fmt::{self, Display, Formatter};
 
 use crate::advance::AdvanceStatus;
 use crate::attempt::{Attempt, AttemptStatus, Operation, Outcome, Purpose, attempt_of_serial};
-use crate::ids::{AdvanceId, AttemptId, LegId, PayoutId, RefundId, TopUpId};
+use crate::freeze::Change;
+use crate::ids::{AdvanceId, AttemptId, FreezeId, LegId, PayoutId, RefundId, TopUpId};
 use crate::money::{Currency, Minor};
-use crate::payout::{Payout, PayoutStatus};
+use crate::payout::{Payout, PayoutKind, PayoutStatus};
 use crate::refund::{RefundKind, RefundStatus};
 use crate::sealed::Sealed;
 use crate::state::State;
@@ -112,13 +113,41 @@ fn payout(state: &State, id: PayoutId, wanted: &Wanted<'_>) -> Result<(), Disagr
 
 /// A payout's hold was taken whole, from the account that pays; an authority's deduction has its freeze in its place.
 fn held(state: &State, payout: &Payout) -> Result<(), Disagreement> {
-    if payout.freeze.is_some() {
-        return Ok(());
+    if let Some(freeze) = payout.freeze {
+        return deducted(state, payout, freeze);
     }
     let total = payout.amount.checked_add(payout.fee).ok_or(Disagreement::Hold)?;
     let hold = payout.hold.and_then(|hold| state.holds.get(hold.0)).ok_or(Disagreement::Hold)?;
     let its = hold.payout == Some(payout.id) && hold.account == payout.account;
     require(its && hold.amount == total && hold.confirmed == total, Disagreement::Hold)
+}
+
+/// A deduction takes what its freeze fell by for it, to the minor unit, from the account that pays, and nothing of that was given
+/// back. The freeze's changes come to what it says was deducted of it.
+fn deducted(state: &State, payout: &Payout, freeze: FreezeId) -> Result<(), Disagreement> {
+    require(payout.kind == PayoutKind::Deduction && payout.fee == 0 && payout.hold.is_none(), Disagreement::Hold)?;
+    let freeze = state.freezes.get(freeze.0).ok_or(Disagreement::Hold)?;
+    let (mut all, mut its): (Minor, Minor) = (0, 0);
+    for change in &freeze.changes {
+        let (of, amount) = match &change.what {
+            Change::Deducted { payout: of, account, amount } => {
+                require(*of != payout.id || *account == payout.account, Disagreement::Hold)?;
+                (*of, *amount)
+            }
+            Change::GivenBack { payout: of, amount, .. } => (*of, amount.checked_neg().ok_or(Disagreement::Hold)?),
+            Change::Placed
+            | Change::Renewed { .. }
+            | Change::Released { .. }
+            | Change::Expired
+            | Change::Lapsed
+            | Change::Followed { .. } => continue,
+        };
+        all = all.checked_add(amount).ok_or(Disagreement::Hold)?;
+        if of == payout.id {
+            its = its.checked_add(amount).ok_or(Disagreement::Hold)?;
+        }
+    }
+    require(its == payout.amount && all == freeze.deducted, Disagreement::Hold)
 }
 
 fn refund(state: &State, id: RefundId, wanted: &Wanted<'_>) -> Result<(), Disagreement> {

@@ -6,12 +6,13 @@ use alloc::vec;
 use super::*;
 use crate::approval::Proposal;
 use crate::attempt::Purpose;
+use crate::freeze::{Change, DeductFreeze, Freeze, FreezeChange};
 use crate::ids::{AccountId, MerchantId, PayoutId};
 use crate::order::ItemKind;
-use crate::payout::{CreatePayout, PayTo, PayoutStatus};
+use crate::payout::{CreatePayout, PayTo, PayoutStatus, Receiver};
 use crate::sealed::Sealed;
 use crate::testkit::orders::card;
-use crate::testkit::{Kit, declined, sealed, success};
+use crate::testkit::{Kit, court, declined, sealed, success};
 
 const YUAN: Minor = 100;
 const MINUTE: i64 = 60_000;
@@ -140,6 +141,39 @@ fn one_person_stops_it_and_refunds_wait_too() {
 }
 
 #[test]
+fn what_was_asked_for_before_a_stop_must_not_be_written_and_its_money_goes_back() {
+    let (mut kit, merchant, account) = landlord();
+    let payout = pay(&mut kit, account, 500);
+    let asked = attempt(&kit, payout);
+    assert!(!is_stopped_by_person(&kit.state, &asked));
+    kit.given(stop("doubled payouts"));
+    assert_eq!(attempt(&kit, payout).status, AttemptStatus::Requested, "it was let, and does not wait");
+    assert!(is_stopped_by_person(&kit.state, &asked));
+    assert!(!is_stopped_by_person(&kit.state, &Attempt { rail: Rail::UnionPay, ..asked.clone() }), "another channel");
+    let held_back = Outcome::Declined { class: FailureClass::Risk, code: STOPPED.into() };
+    kit.answer(asked.id, held_back);
+    let failed = kit.state.payout(payout).unwrap();
+    assert_eq!((failed.status, failed.failure.as_ref().unwrap().code.as_str()), (PayoutStatus::Failed, STOPPED));
+    assert_eq!(kit.available(merchant), 1_000_000 * YUAN);
+    // What comes in is not stopped.
+    let order = kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+    kit.pay(order, vec![card(5_000)]);
+    assert!(!is_stopped_by_person(&kit.state, kit.outbox().last().unwrap()));
+    kit.decided("risk", Proposal::ResumeOutflow(resume(Waiting::Send)));
+    assert!(!is_stopped_by_person(&kit.state, &asked));
+}
+
+#[test]
+fn what_was_let_within_the_bound_goes_though_the_next_one_stops_the_channel() {
+    let (mut kit, _, account) = landlord();
+    bounded(&mut kit, 100, 100);
+    let (within, beyond) = (pay(&mut kit, account, 100), pay(&mut kit, account, 1));
+    assert_eq!(attempt(&kit, beyond).status, AttemptStatus::Waiting);
+    let within = attempt(&kit, within);
+    assert_eq!((within.status.clone(), is_stopped_by_person(&kit.state, &within)), (AttemptStatus::Requested, false));
+}
+
+#[test]
 fn the_baseline_is_the_busiest_hour_of_seven_days() {
     let (mut kit, _, account) = landlord();
     bounded(&mut kit, 100, 200);
@@ -244,6 +278,49 @@ fn a_refund_gives_back_what_came_in_by_it_and_no_more() {
     let id = leg(&kit, order).id;
     kit.state.legs.get_mut(id.0).unwrap().refunded = 5_001;
     assert_eq!(agree(&kit.state, &right), Err(Disagreement::Original), "more than came in");
+}
+
+/// An authority's deduction: what leaves is what its freeze fell by for it, from that account, and was not given back.
+#[test]
+fn a_deduction_takes_what_its_freeze_fell_by_to_the_fen() {
+    let (mut kit, _, account) = landlord();
+    let Reply::Freeze(freeze) = kit.given(Command::PlaceFreeze(court(account, 800))) else { panic!("a freeze") };
+    let deduct = |kit: &mut Kit, amount| {
+        let receiver =
+            Receiver { account: sealed("6222**********0007"), name: sealed("*院"), own: false, token: None };
+        let (authority, document) = (String::from("district court"), String::from("2026-0004"));
+        let order = DeductFreeze { freeze, account: None, amount, authority, document, receiver };
+        let Reply::Payout(id) = kit.approved(order.command()) else { panic!("a deduction is a payout") };
+        id
+    };
+    let (payout, later) = (deduct(&mut kit, 500), deduct(&mut kit, 300));
+    let right = attempt(&kit, payout);
+    for asked in [&right, &attempt(&kit, later)] {
+        assert_eq!(agree(&kit.state, asked), Ok(()), "two of one freeze");
+    }
+    let told = |change: &dyn Fn(&mut Freeze)| {
+        let mut books = kit.state.clone();
+        change(books.freezes.get_mut(freeze.0).unwrap());
+        agree(&books, &right)
+    };
+    let hold = Err(Disagreement::Hold);
+    // The first of its changes is that it was placed, the second this deduction.
+    for (account, amount) in [(account, 499), (account, 501), (AccountId(account.0 + 1), 500)] {
+        let other = Change::Deducted { payout, account, amount };
+        let sum = amount + 300;
+        assert_eq!(told(&|row| (row.changes[1].what, row.deducted) = (other.clone(), sum)), hold, "{other:?}");
+    }
+    assert_eq!(told(&|row| row.deducted = 801), hold, "more than its changes tell");
+    let back = Change::GivenBack { payout, amount: 1, expires_at: None };
+    let given_back = |row: &mut Freeze| {
+        let change = FreezeChange { what: back.clone(), ..row.changes[1].clone() };
+        row.changes.push(change);
+        row.deducted -= 1;
+    };
+    assert_eq!(told(&given_back), hold, "a fen of it was given back");
+    let mut books = kit.state.clone();
+    books.payouts.get_mut(payout.0).unwrap().freeze = None;
+    assert_eq!(agree(&books, &right), hold, "nothing was held for it");
 }
 
 /// An attempt with another operation, of which something is not as it was asked.

@@ -10,7 +10,7 @@ use domain::calendar::Date;
 use domain::fund_batch::FundRoute;
 use domain::money::Currency;
 use domain::outflow::Disagreement;
-use node::executor::{Call, Step};
+use node::executor::{Call, Seen, Step};
 
 use crate::scripted::{
     EPOCH, KEY, PATIENCE, Pilot, REQUESTED, attempt, is_query, sandbox_bank, says, scripted, settled_at, shown,
@@ -74,15 +74,16 @@ fn what_the_books_do_not_agree_with_any_more_is_not_sent_after_a_try_that_was_no
     let (original, amount, currency) = ("L00000000000000000041".into(), 500_000, Currency::Cny);
     let operation = Operation::Refund { original, amount, currency };
     let mut pilot = Pilot::new(Attempt { operation, ..attempt(AttemptStatus::Requested) }, scripted(), EPOCH);
-    assert!(!pilot.flight.is_to_be_seen_again());
-    for agreed in [Ok(()), Err(Disagreement::Object)] {
+    for _ in 0..2 {
+        assert!(pilot.flight.is_to_be_seen_again(), "before each try, the first too");
+        pilot.flight.seen_again(&looked(Ok(()), false));
+        assert!(!pilot.flight.is_to_be_seen_again());
         assert_eq!(shown(&pilot.step()), "send");
         assert!(!pilot.flight.is_to_be_seen_again(), "it may be written");
         pilot.flight.ended(Call::NotWritten);
-        assert!(pilot.flight.is_to_be_seen_again());
-        pilot.flight.seen_again(agreed);
-        assert!(!pilot.flight.is_to_be_seen_again());
     }
+    assert!(pilot.flight.is_to_be_seen_again());
+    pilot.flight.seen_again(&looked(Err(Disagreement::Object), false));
     assert_eq!(pilot.fly(""), "report declined system not_sent:disagrees, done");
 
     // No money leaves by a debit.
@@ -90,6 +91,48 @@ fn what_the_books_do_not_agree_with_any_more_is_not_sent_after_a_try_that_was_no
     debit.step();
     debit.flight.ended(Call::NotWritten);
     assert!(!debit.flight.is_to_be_seen_again());
+}
+
+/// What the books say of an attempt right before it is written.
+fn looked(agreed: Result<(), Disagreement>, stopped: bool) -> Seen {
+    Seen { original: None, agreed, stopped, closing: false }
+}
+
+#[test]
+fn a_stop_of_what_leaves_reaches_what_is_not_written_yet_and_nothing_else() {
+    let refund = || {
+        let (original, amount, currency) = ("L00000000000000000041".into(), 500_000, Currency::Cny);
+        Attempt { operation: Operation::Refund { original, amount, currency }, ..attempt(AttemptStatus::Requested) }
+    };
+    let (stopped, running) = (looked(Ok(()), true), looked(Ok(()), false));
+    // Before the first try, and after one that could not be written.
+    for tries in 0..2 {
+        let mut pilot = Pilot::new(refund(), scripted(), EPOCH);
+        for _ in 0..tries {
+            pilot.flight.seen_again(&running);
+            assert_eq!(shown(&pilot.step()), "send");
+            pilot.flight.ended(Call::NotWritten);
+        }
+        pilot.flight.seen_again(&stopped);
+        assert_eq!(pilot.fly(""), "report declined risk not_sent:outflow_stopped, done", "after {tries}");
+    }
+    // It was stopped when the flight began, and people let it go before a place was there.
+    let seen = looked(Ok(()), true);
+    let mut let_go = Pilot::looking(refund(), seen, scripted(), EPOCH);
+    assert!(let_go.flight.is_to_be_seen_again());
+    let_go.flight.seen_again(&running);
+    assert_eq!(let_go.fly("success"), "send, report success, done");
+
+    // What may have been written is asked about, stopped or not: only its channel knows how it stands.
+    let mut written = Pilot::new(refund(), scripted(), EPOCH);
+    assert_eq!(shown(&written.step()), "send");
+    written.flight.seen_again(&stopped);
+    written.flight.ended(Call::Lost);
+    assert!(!written.flight.is_to_be_seen_again());
+    assert_eq!(written.fly("success"), "report unknown, wait 100, query, report success, done");
+    let mut inherited = Pilot::looking(refund(), stopped, scripted(), EPOCH + 1);
+    assert!(!inherited.flight.is_to_be_seen_again());
+    assert_eq!(inherited.fly("success"), "query, report success, done");
 }
 
 /// Nothing is settled by it, so the channel is asked again, each time later, until the books take what it says.

@@ -122,7 +122,11 @@ impl Pilot {
         channel: Arc<dyn Channel>,
         epoch: u64,
     ) -> Self {
-        let seen = Seen { original: None, agreed, closing: false };
+        Self::looking(attempt, Seen { original: None, agreed, stopped: false, closing: false }, channel, epoch)
+    }
+
+    /// The same, where this is all that the books say.
+    pub(crate) fn looking(attempt: Attempt, seen: Seen, channel: Arc<dyn Channel>, epoch: u64) -> Self {
         let flight = Flight::new(attempt, seen, channel, VAULT.clone(), epoch, PATIENCE);
         Self { flight, now: REQUESTED, nonces: 0 }
     }

@@ -91,7 +91,7 @@ fn asked_about(
     let (original, channel) = (subject.original.clone(), fixture.channel.clone());
     // What a payer's browser sends, it sends without the platform.
     let by_payer = attempt.status == AttemptStatus::Unknown;
-    let seen = Seen { original, agreed: Ok(()), closing: false };
+    let seen = Seen { original, agreed: Ok(()), stopped: false, closing: false };
     let mut flight = Flight::new(attempt, seen, channel, payee.vault.clone(), EPOCH, PATIENCE);
     if closes {
         flight.close();

@@ -2,7 +2,7 @@
 //! own, spoken to over HTTP as anyone would.
 //!
 //! ```text
-//!  1 open   customers, merchants, agreements
+//!  1 open   customers, merchants, agreements; two officers bound what may leave by a rail in an hour
 //!  2 orders rent by card over EPCC or UnionPay, by rules, or at UnionPay's or EPCC's page, where some leave · combined (fund + card) ·
 //!           earnest money; one in ten from a sub-account at Ping An; by the curve of the committed plan, with its faults, and one of
 //!           EPCC's sites is down while the busiest tenth comes                                                           day D
@@ -12,7 +12,7 @@
 //!  5 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back; the
 //!           reserve pays the advance back
 //!  6 court  two authorities freeze one landlord's money: a queue, a deduction by two officers; a chargeback
-//!  7 close  both days: checks, trial balance, cover, rates, statements
+//!  7 close  nothing that leaves was stopped; both days: checks, trial balance, cover, rates, statements
 //! ```
 
 mod advance;
@@ -28,6 +28,7 @@ mod money;
 mod network;
 pub(crate) mod open;
 mod orders;
+mod outflow;
 mod power;
 mod report;
 mod staff;
@@ -97,12 +98,14 @@ impl Play {
         let power = power::Cuts::begin(self, &stage);
         let cast = open::open(&stage, &mut talk).await?;
         let mut day = orders::Day::new(self.seed, self.orders, network::day_plan()?);
-        let mut checks = network::morning(&stage, &cast, &mut day, &mut talk).await?;
         let mut staff = staff::Staff::hire(&stage).await?;
+        outflow::bounded(&stage, &mut staff, self.orders, &mut talk).await?;
+        let mut checks = network::morning(&stage, &cast, &mut day, &mut talk).await?;
         let administrators = staff.administrators()?;
         checks.extend(card_morning::morning(&stage, administrators, (self.seed, self.orders), &mut talk).await?);
         money::split_and_refund(&stage, &cast, &day, &mut talk).await?;
         checks.push(fund_batch::month(&stage, &cast, &mut day, &mut talk).await?);
+        outflow::own_bank_bounded(&mut staff, self.orders).await?;
         let advance = advance::asked(&stage, &day, &mut staff, &mut talk).await?;
         cut::afternoon(&stage, &cast, &mut day, &mut talk).await?;
         let (cleared, debtor) = cut::next_working_day(&stage, &cast, &mut talk).await?;
@@ -114,6 +117,7 @@ impl Play {
         checks.push(sub_accounts::paid(&stage, &day, &mut talk).await?);
         checks.extend(court::session(&stage, &debtor, &mut staff, &mut talk).await?);
         checks.extend(chargeback::booked(&stage, &cast, &day, &debtor, &mut talk).await?);
+        checks.push(outflow::never_stopped(&stage, self.orders, &mut talk).await?);
         let verdict = close::close_both_days(&stage, &cast, &day, checks, &mut talk).await?;
         let holds = report::report(&stage, &day, verdict, self.json, &mut talk).await?;
         if self.exit {

@@ -43,6 +43,9 @@ pub(crate) enum Outflow {
         why: Why,
     },
     /// Stop it at once: payouts, refunds and advances wait.
+    ///
+    /// What was asked for before and is not written to the channel yet is not sent any more: it fails for certain, with the code
+    /// not_sent:outflow_stopped, and its money is back where it was. What may have been written is asked about, as ever.
     Stop {
         /// The channel.
         channel: String,

@@ -204,8 +204,9 @@ pub(crate) async fn outflows(State(app): State<App>, caller: Caller, Id(name): I
 
 /// Stop what leaves by a channel, at once
 ///
-/// Payouts, refunds and advances wait from now on; nothing of them is sent. One person with the role `risk`, `treasurer` or
-/// `administrator` is enough. Letting it leave again takes two, by an approval of kind `resume_outflow`.
+/// Payouts, refunds and advances wait from now on; nothing of them is sent. What was asked for before and is not written to the
+/// channel yet fails for certain, with the code `not_sent:outflow_stopped`, and its money is back where it was. One person with the
+/// role `risk`, `treasurer` or `administrator` is enough. Letting it leave again takes two, by an approval of kind `resume_outflow`.
 #[utoipa::path(
     post, path = "/v1/channels/{rail}/outflows/stop", tag = "channel",
     params(("rail" = String, Path, example = "epcc")), responses((status = OK, body = OutflowView))

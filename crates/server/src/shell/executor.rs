@@ -109,13 +109,9 @@ impl Executor {
         let mut flight = Flight::new(attempt, seen, channel, vault, epoch, self.patience);
         let (mut avoid, mut told) = (None, None);
         while self.platform.runs_in(epoch) {
-            if flight.is_to_be_seen_again() {
-                let Some(seen) = self.seen(flight.attempt()).await else { return };
-                flight.seen_again(seen.agreed);
-            }
             // The place comes first: between the look at `send_before` and the writing nothing may wait.
             let Some(place) = route.sites.place().await else { return };
-            if !self.platform.runs_in(epoch) {
+            if !self.look_again(&mut flight).await || !self.platform.runs_in(epoch) {
                 return;
             }
             if under_way.is_settled() {
@@ -163,10 +159,23 @@ impl Executor {
         }
     }
 
+    /// The look at the books right before money leaves: a stop that was answered before it is seen. False if the platform is gone.
+    async fn look_again(&self, flight: &mut Flight) -> bool {
+        if !flight.is_to_be_seen_again() {
+            return true;
+        }
+        let Some(seen) = self.seen(flight.attempt()).await else { return false };
+        if seen.stopped {
+            held_back(flight.attempt());
+        }
+        flight.seen_again(&seen);
+        true
+    }
+
     /// What the books say of the attempt; nothing if the platform is gone.
     async fn seen(&self, attempt: &Attempt) -> Option<Seen> {
         if !node::executor::is_looked_up(attempt) {
-            return Some(Seen { original: None, agreed: Ok(()), closing: false });
+            return Some(Seen { original: None, agreed: Ok(()), stopped: false, closing: false });
         }
         loop {
             let asked = attempt.clone();
@@ -254,6 +263,12 @@ fn refused(attempt: &Attempt, refusal: &Refusal, told: &mut Option<RefusalCode>)
         tracing::error!(attempt = %id, rail, %refusal, "the books refuse an answer; the channel is asked again");
     }
     metrics::counter!("lintel_answers_refused_total", "rail" => rail, "code" => code).increment(1);
+}
+
+/// What was asked for before somebody's stop and is not written: whoever stopped it learns what that reached.
+fn held_back(attempt: &Attempt) {
+    let (id, rail) = (attempt.id, attempt.rail.name());
+    tracing::warn!(attempt = %id, rail, "not sent, and its money goes back: what leaves by its channel is stopped");
 }
 
 /// An answer that is not believed settles nothing, and is an alarm.

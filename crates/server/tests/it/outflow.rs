@@ -1,4 +1,5 @@
 //! The outflow breaker against a real bank: what would pass the bound is not sent, over a kill and a start, until two people let it go.
+//! What one person stops is not written either where it was asked for before.
 
 use serde_json::{Value, json};
 
@@ -33,9 +34,9 @@ fn decided(staff: &Staff, proposal: &Value) {
     staff.checker.approve(&text(&proposed, "/id")).ok();
 }
 
-fn refund(market: &Market, order: &str, number: &str, amount: i64) -> Value {
+fn refund(operator: &Client, order: &str, number: &str, amount: i64) -> Value {
     let body = json!({"out_refund_no": number, "amount": amount, "return_fee": false});
-    market.operator.post(&format!("/v1/orders/{order}/refunds"), &body).ok()
+    operator.post(&format!("/v1/orders/{order}/refunds"), &body).ok()
 }
 
 fn becomes_final(operator: &Client, refund: &Value) -> String {
@@ -62,14 +63,14 @@ fn what_would_pass_the_bound_waits_over_a_kill_until_two_people_let_it_go() {
     let orders: Vec<String> = (0..2).map(|order| pay(&market, &format!("T{order}"))).collect();
     orders.iter().for_each(|order| until_paid(&market, order));
 
-    let within = refund(&market, &orders[0], "F1", 2_000);
+    let within = refund(&market.operator, &orders[0], "F1", 2_000);
     assert_eq!(becomes_final(&market.operator, &within), "success");
-    let beyond = refund(&market, &orders[1], "F2", 1);
+    let beyond = refund(&market.operator, &orders[1], "F2", 1);
     becomes(&server.operator(), STOPPED, |stopped| stopped > 0.5);
     let attempt =
         |server: &Server| server.operator().get(&format!("/v1/attempts/{}", text(&beyond, "/parts/0/attempt"))).ok();
     assert_eq!(text(&attempt(&server), "/status"), "waiting");
-    let later = refund(&market, &orders[1], "F3", 1);
+    let later = refund(&market.operator, &orders[1], "F3", 1);
     drop(market);
     server.kill();
     server.start_again();
@@ -95,6 +96,43 @@ fn what_would_pass_the_bound_waits_over_a_kill_until_two_people_let_it_go() {
     assert_eq!((refunds_at(&bank), number(&bank.stats(), "/sent_again")), (3, 0));
     assert_eq!(metric(&operator, STOPPED) as u64, 0);
     by_command_line(&server);
+}
+
+#[test]
+fn a_stop_reaches_what_was_asked_for_before_it_and_is_not_written_yet() {
+    let Some(bank) = Bank::start() else { return };
+    let url = format!("http://{}", bank.0.addresses[0]);
+    let mut server = start(&site("a", &url, ""));
+    let market = Market::open(&server);
+    let order = pay(&market, "T0");
+    until_paid(&market, &order);
+    drop(market);
+    // A site that is down carries out what comes on a connection that is open: after a start there is none.
+    server.stop();
+    bank.first_site(false);
+    server.start_again();
+    treasurers(&server);
+    let operator = server.operator();
+    let before = refund(&operator, &order, "F1", 2_000);
+    let attempt = |refund: &Value| operator.get(&format!("/v1/attempts/{}", text(refund, "/parts/0/attempt"))).ok();
+    assert_eq!(text(&attempt(&before), "/status"), "requested", "no connection is there to write it on");
+    let stopped = server.lintel(&["outflow", "stop", "epcc", "--reason", "doubled refunds", "--as", "opr_3"]);
+    assert!(stopped.status.success(), "{stopped:?}");
+    // Within the half minute in which it would be sent.
+    assert_eq!(becomes_final(&operator, &before), "failed");
+    let told = attempt(&before);
+    assert_eq!((text(&told, "/status"), text(&told, "/failure/class")), ("declined".into(), "risk".into()), "{told}");
+    assert_eq!(text(&told, "/failure/code"), "not_sent:outflow_stopped");
+    bank.first_site(true);
+    let after = refund(&operator, &order, "F2", 4_000);
+    assert_eq!(
+        text(&attempt(&after), "/status"),
+        "waiting",
+        "both would be more than was paid: the first gave its money back"
+    );
+    let stats = bank.stats();
+    assert_eq!((refunds_at(&bank), number(&stats, "/sent_again")), (0, 0), "{stats}");
+    assert!(server.log().contains("what leaves by its channel is stopped"));
 }
 
 /// The same people, at a server that started again elsewhere.

@@ -43,7 +43,7 @@ impl Bank {
     }
 
     /// Takes the first site down, or lets it come back; told to the second.
-    fn first_site(&self, up: bool) {
+    pub(crate) fn first_site(&self, up: bool) {
         let body = json!({"site": 1, "up": up}).to_string();
         let headers = [("content-type", "application/json")];
         let answer = exchange(&self.0.addresses[1], "POST", "/sandbox/site", &headers, body.as_bytes()).unwrap();
