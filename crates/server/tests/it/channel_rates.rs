@@ -226,7 +226,7 @@ fn every_end_of_payments_refunds_top_ups_and_signings_is_in_the_rates_by_bank() 
     });
     let (_, order) = orders.iter().find(|(attempt, _)| desk.came_to(attempt) == "success").unwrap();
     let top_ups = desk.until_all(&EVERY, |_| desk.tops_up());
-    let refunds = desk.until_all(&EVERY, |at| desk.refunds(order, &format!("A{at}")));
+    let refunds = desk.until_all(&EVERY, |at| desk.refunds(order, &format!("RA{at}")));
     let refused = desk.asks_to_sign("6222020200110000");
     assert_eq!(text(&refused, "/status"), "failed");
 
@@ -247,7 +247,7 @@ fn every_end_of_payments_refunds_top_ups_and_signings_is_in_the_rates_by_bank() 
     last_in.pop();
     let mut tops = desk.until_all(&["unknown"], |_| desk.tops_up());
     tops.pop();
-    let mut last_back = desk.until_all(&["unknown"], |at| desk.refunds(order, &format!("B{at}")));
+    let mut last_back = desk.until_all(&["unknown"], |at| desk.refunds(order, &format!("RB{at}")));
     last_back.pop();
     let signing = desk.asks_to_sign("6222020200119988776");
     let code = desk.code(&signing);
