@@ -134,6 +134,7 @@ const fn next(card: Stand, fund: Stand) -> Next {
 pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrument>) -> Result<Reply, Refusal> {
     let order = draft.state.order(id)?;
     can_pay(draft.state, order, draft.context.now)?;
+    let instruments = sign_up::as_signed(draft.state, order.payer, instruments)?;
     instruments::check(order, &instruments, draft.context.now)?;
     fund_batch::quota::check_waiting(draft.state, &instruments)?;
     refuse_blocked(draft, order.merchant, order.payer, &instruments)?;

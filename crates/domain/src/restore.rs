@@ -249,6 +249,7 @@ impl State {
         self.owner_api_keys = Index::restored(all(&self.api_keys).map(|key| ((key.owner, key.id), ())));
         self.customer_sign_ups = Index::restored(all(&self.sign_ups).filter_map(sign_up::customer_key));
         self.sign_up_agreements = Index::restored(all(&self.sign_ups).filter_map(sign_up::agreement_key));
+        self.asked_sign_ups = Index::restored(all(&self.sign_ups).filter_map(sign_up::asked_key));
         let checks = all(&self.real_name_checks).filter_map(crate::real_name_check::open_key);
         self.open_real_name_checks = Index::restored(checks);
         self.payee_receivers =

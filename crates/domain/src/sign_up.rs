@@ -16,6 +16,9 @@
 //! A signed agreement's number pays orders and top-ups of its own customer alone, and of nobody once it is cancelled. Numbers that
 //! were signed elsewhere are taken as before. Cancelling ends the agreement here; the bank's side stays until its holder ends it.
 //! A card may be signed at several channels, of several networks or of one: once at each.
+//!
+//! What a signing recorded of its card (whether it is a credit card, of which bank) counts wherever the agreement pays, whatever a
+//! payment says: [`CardFacts`].
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -44,8 +47,9 @@ mod fold;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::agreements::{check, check_instruments};
-pub(crate) use self::fold::{agreement_key, apply, customer_key, timer};
+pub use self::agreements::CardFacts;
+pub(crate) use self::agreements::{as_signed, bank_signed, check, check_instruments};
+pub(crate) use self::fold::{agreement_key, apply, asked_key, customer_key, end, timer};
 
 /// Serial numbers from here on are no attempt's: no books reach so many.
 const FIRST_SERIAL: u64 = 9_000_000_000_000_000;
@@ -547,5 +551,16 @@ impl State {
     pub fn signed_by_card<'a>(&'a self, customer: CustomerId, token: &'a str) -> impl Iterator<Item = &'a SignUp> {
         let all = self.sign_ups_of(customer);
         all.filter(move |row| row.status == SignUpStatus::Signed && row.token == token)
+    }
+
+    /// Whether the card of a signing is a credit card: by what any of its signings says that stand, at whichever channels.
+    #[must_use]
+    pub fn is_credit_card(&self, row: &SignUp) -> bool {
+        row.credit || self.signed_by_card(row.customer, &row.token).any(|other| other.credit)
+    }
+
+    /// Those whose channel was asked and has not answered, the oldest first.
+    pub fn asked_sign_ups(&self) -> impl Iterator<Item = &SignUp> {
+        self.asked_sign_ups.iter().filter_map(|(id, ())| self.sign_ups.get(id.0))
     }
 }

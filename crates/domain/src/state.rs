@@ -463,6 +463,8 @@ state! {
         customer_sign_ups: (CustomerId, SignUpId) => (),
         /// Signings by network, number of their agreement and the word of their channel.
         sign_up_agreements: (Rail, String, Option<String>, SignUpId) => (),
+        /// Signings whose channel was asked and has not answered.
+        asked_sign_ups: SignUpId => (),
         /// Real-name checks without an answer, by customer.
         open_real_name_checks: (CustomerId, crate::ids::RealNameCheckId) => (),
         /// Receivers of splits by payee and who receives.

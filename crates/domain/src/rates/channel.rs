@@ -7,7 +7,8 @@
 //! ```
 //! Nothing is summed in the state: that would grow with every bank and product. What ended is gathered beside announcements, so a
 //! refused command takes its own back. A try is of the day on which it was asked for, whenever it is answered. A real-name check is a
-//! try too: it moves no money, and a mismatch is a failure of the user.
+//! try too: it moves no money, and a mismatch is a failure of the user. So is a signing of an agreement, as a whole: it succeeds once it is
+//! signed, and a wrong code or two are no end of it.
 
 use alloc::string::String;
 
@@ -16,9 +17,10 @@ use crate::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, P
 use crate::calendar::Date;
 use crate::channel::ChannelName;
 use crate::envelope::Time;
-use crate::ids::RealNameCheckId;
+use crate::ids::{LegId, RealNameCheckId, SignUpId};
 use crate::leg::Instrument;
 use crate::real_name_check::RealNameCheck;
+use crate::sign_up::{self, SignUp};
 use crate::state::State;
 
 /// Digits of the interbank number (联行号) that name the bank.
@@ -35,11 +37,13 @@ pub enum Direction {
     Back,
     /// No way: real-name checks.
     Check,
+    /// No way: signings of agreements.
+    SignUp,
 }
 
 impl Direction {
     /// Every direction.
-    pub const ALL: [Self; 4] = [Self::In, Self::Out, Self::Back, Self::Check];
+    pub const ALL: [Self; 5] = [Self::In, Self::Out, Self::Back, Self::Check, Self::SignUp];
 
     /// The name in API and files.
     #[must_use]
@@ -49,6 +53,7 @@ impl Direction {
             Self::Out => "out",
             Self::Back => "back",
             Self::Check => "check",
+            Self::SignUp => "sign_up",
         }
     }
 }
@@ -156,13 +161,25 @@ pub(crate) fn note_check(state: &mut State, id: RealNameCheckId) {
     state.ended_tries.push(EndedTry { position, key, end, before: None, first: false });
 }
 
+/// Notes that a signing has ended, if it had not, or otherwise; after that is folded in.
+pub(crate) fn note_sign_up(state: &mut State, id: SignUpId, before: Option<TryEnd>) {
+    let row = state.sign_ups.get(id.0);
+    let Some((end, key)) = row.and_then(|row| Some((sign_up::end(row)?, key_of_sign_up(state, row)))) else { return };
+    if before != Some(end) {
+        let position = state.position;
+        state.ended_tries.push(EndedTry { position, key, end, before, first: false });
+    }
+}
+
 /// The tries whose answer is still missing although they were asked for before `today`, by what they are counted under.
 pub fn unknown(state: &State, today: Date) -> impl Iterator<Item = RateKey> + '_ {
     let old = move |requested_at: Time| Date::in_shanghai(requested_at) < today;
     let checks = state.open_real_name_checks().filter(move |check| old(check.requested_at));
     let attempts = state.in_outbox().filter(move |attempt| old(attempt.requested_at));
     let attempts = attempts.filter_map(move |attempt| key_of(state, attempt));
-    attempts.chain(checks.map(move |check| key_of_check(state, check)))
+    let sign_ups = state.asked_sign_ups().filter(move |row| old(row.requested_at));
+    let checks = checks.map(move |check| key_of_check(state, check));
+    attempts.chain(checks).chain(sign_ups.map(move |row| key_of_sign_up(state, row)))
 }
 
 fn key_of_check(state: &State, check: &RealNameCheck) -> RateKey {
@@ -171,12 +188,18 @@ fn key_of_check(state: &State, check: &RealNameCheck) -> RateKey {
     RateKey { date, direction: Direction::Check, channel: check.rail.into(), product, bank }
 }
 
+fn key_of_sign_up(state: &State, row: &SignUp) -> RateKey {
+    let (date, bank) = (Date::in_shanghai(row.requested_at), short(&row.bank).unwrap_or_default());
+    let product = state.users.get(row.payer.0).map(|user| user.product.clone()).unwrap_or_default();
+    RateKey { date, direction: Direction::SignUp, channel: row.channel_name(), product, bank }
+}
+
 fn key_of(state: &State, attempt: &Attempt) -> Option<RateKey> {
     let (direction, bank) = match &attempt.operation {
         Operation::Debit { .. } | Operation::FundHold { .. } | Operation::Redirect { .. } => {
-            (Direction::In, bank_of_payer(state, attempt.purpose))
+            (Direction::In, bank_of_payer(state, attempt))
         }
-        Operation::Refund { .. } => (Direction::Back, String::new()),
+        Operation::Refund { .. } => (Direction::Back, bank_of_payer(state, attempt)),
         Operation::Pay { bank, .. } => {
             (Direction::Out, bank.as_ref().and_then(|bank| short(&bank.code)).unwrap_or_default())
         }
@@ -191,13 +214,28 @@ fn short(code: &str) -> Option<String> {
     code.get(..BANK_DIGITS).map(String::from)
 }
 
-fn bank_of_payer(state: &State, purpose: Purpose) -> String {
-    let Purpose::Leg(leg) = purpose else { return String::new() };
-    let bank = state.legs.get(leg.0).and_then(|leg| match &leg.instrument {
+/// The bank of the card that pays or is paid back: a payment has it; a refund goes to its payment's, and a top-up has that of its signing.
+fn bank_of_payer(state: &State, attempt: &Attempt) -> String {
+    let bank = match attempt.purpose {
+        Purpose::Leg(leg) => bank_of_leg(state, leg),
+        Purpose::Refund(id) => state.refunds.get(id.0).and_then(|refund| {
+            let part = refund.parts.iter().find(|part| part.attempt == Some(attempt.id))?;
+            bank_of_leg(state, part.leg)
+        }),
+        Purpose::TopUp(id) => state.top_ups.get(id.0).and_then(|top_up| {
+            let channel = ChannelName::from(top_up.rail());
+            sign_up::bank_signed(state, &channel, &top_up.agreement, top_up.created_at)
+        }),
+        Purpose::Payout(_) | Purpose::Advance(_) => None,
+    };
+    bank.unwrap_or_default()
+}
+
+fn bank_of_leg(state: &State, leg: LegId) -> Option<String> {
+    match &state.legs.get(leg.0)?.instrument {
         Instrument::Card { bank, .. } => bank.clone(),
         Instrument::Fund { .. } | Instrument::Redirect { .. } | Instrument::Balance { .. } => None,
-    });
-    bank.unwrap_or_default()
+    }
 }
 
 fn product(state: &State, purpose: Purpose) -> String {

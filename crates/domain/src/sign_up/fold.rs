@@ -3,9 +3,10 @@
 use alloc::string::String;
 
 use super::{SignUp, SignUpEvent, SignUpStatus};
-use crate::attempt::Rail;
+use crate::attempt::{FailureClass, Rail};
 use crate::envelope::Time;
 use crate::ids::{CustomerId, SignUpId};
+use crate::rates::channel::{self, TryEnd};
 use crate::state::{State, Timer};
 
 /// Network, agreement's number, the word of the channel, signing.
@@ -19,6 +20,34 @@ pub(crate) fn customer_key(row: &SignUp) -> Option<((CustomerId, SignUpId), ())>
 /// Its place in the index of agreements.
 pub(crate) fn agreement_key(row: &SignUp) -> Option<(AgreementPlace, ())> {
     Some(((row.rail, row.agreement.clone()?, row.channel.clone(), row.id), ()))
+}
+
+/// Its place in the index of those whose channel has not answered.
+pub(crate) fn asked_key(row: &SignUp) -> Option<(SignUpId, ())> {
+    match row.status {
+        SignUpStatus::Requested | SignUpStatus::Confirming => Some((row.id, ())),
+        SignUpStatus::CodeSent
+        | SignUpStatus::Signed
+        | SignUpStatus::Failed
+        | SignUpStatus::Expired
+        | SignUpStatus::Cancelled => None,
+    }
+}
+
+/// How it counts as a try at its channel, once it has ended. What time or a caller ended is the holder's, who brought no code; but a
+/// system's where the channel never said anything.
+pub(crate) fn end(row: &SignUp) -> Option<TryEnd> {
+    match row.status {
+        SignUpStatus::Requested | SignUpStatus::CodeSent | SignUpStatus::Confirming => None,
+        SignUpStatus::Signed => Some(TryEnd::Success),
+        SignUpStatus::Failed => row.failure.as_ref().map(|failure| TryEnd::Failure(failure.class)),
+        // It was signed before, or the bank's answer came after.
+        SignUpStatus::Cancelled if row.agreement.is_some() => Some(TryEnd::Success),
+        SignUpStatus::Expired | SignUpStatus::Cancelled => {
+            let heard = row.verdict.is_some() || row.failure.is_some();
+            Some(TryEnd::Failure(if heard { FailureClass::User } else { FailureClass::System }))
+        }
+    }
 }
 
 /// When time ends it: never while a code is under way.
@@ -41,6 +70,7 @@ pub(crate) fn apply(state: &mut State, event: &SignUpEvent) {
             state.sign_ups.insert(row.id.0, (**row).clone());
             state.timers.insert((row.expires_at, Timer::SignUp(row.id)), ());
             state.customer_sign_ups.insert((row.customer, row.id), ());
+            state.asked_sign_ups.insert(row.id, ());
         }
         SignUpEvent::CodeSent { sign_up, verdict } => change(state, *sign_up, |row| {
             row.status = SignUpStatus::CodeSent;
@@ -81,12 +111,16 @@ pub(crate) fn apply(state: &mut State, event: &SignUpEvent) {
     }
 }
 
-/// Changes a row and what is found by it.
+/// Changes a row and what is found by it, and notes how its try ended.
 fn change(state: &mut State, id: SignUpId, change: impl FnOnce(&mut SignUp)) {
     let row = state.sign_ups.get_mut(id.0).expect("decide checked the signing");
-    let (timer_before, customer_before) = (timer(row), customer_key(row));
+    let (timer_before, customer_before, end_before) = (timer(row), customer_key(row), end(row));
     change(row);
     let (timer_after, customer_after, agreement) = (timer(row), customer_key(row), agreement_key(row));
+    match asked_key(row) {
+        Some((key, ())) => state.asked_sign_ups.insert(key, ()),
+        None => state.asked_sign_ups.remove(&id),
+    }
     if let Some((key, ())) = timer_before {
         state.timers.remove(&key);
     }
@@ -102,4 +136,5 @@ fn change(state: &mut State, id: SignUpId, change: impl FnOnce(&mut SignUp)) {
     if let Some((key, ())) = agreement {
         state.sign_up_agreements.insert(key, ());
     }
+    channel::note_sign_up(state, id, end_before);
 }

@@ -1,13 +1,19 @@
 //! Agreements signed by a code: what an answer proves, what none proves, what ends one, and who may pay with it.
 
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::*;
 use crate::attempt::{Operation, Outcome};
+use crate::book::Subject;
 use crate::command::Command;
 use crate::leg::Instrument;
 use crate::order::{ItemKind, OrderStatus};
+use crate::rates::channel::{self, Direction, TryEnd};
 use crate::testkit::orders::{card, fund};
 use crate::testkit::wallets::{asks, asks_to_sign, tops_up};
-use crate::testkit::{Kit, success};
+use crate::testkit::{Kit, date, success};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -345,4 +351,138 @@ fn one_number_at_two_channels_is_two_agreements() {
     kit.answered(Outcome::NotFound);
     kit.given(cancel(further));
     assert_eq!(may_pay(&mut kit, one, Some("b")), Err(RefusalCode::SignUpState));
+}
+
+/// A card of `agreement-1` that a payment calls a credit card or a debit card, of CCB.
+fn said(credit: bool) -> Instrument {
+    let mut instrument = card(700);
+    if let Instrument::Card { credit: said, bank, .. } = &mut instrument {
+        (*said, *bank) = (credit, Some(String::from("105")));
+    }
+    instrument
+}
+
+#[test]
+fn what_a_signing_recorded_of_its_card_counts_whatever_a_payment_says() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.order(merchant, &[(ItemKind::HousePrice, 700)]);
+    let payer = kit.state.order(order).unwrap().payer;
+    let pays = |credit| Command::PayOrder { order, instruments: vec![said(credit)] };
+    let signs_credit = |kit: &mut Kit, payer: UserId| {
+        let asked = request(RequestSignUp { credit: true, ..asks_to_sign(payer, "tok") });
+        let Reply::SignUp(id) = kit.given(asked) else { panic!("a signing was begun") };
+        kit.confirms(id, "agreement-1")
+    };
+    // Of what was signed elsewhere nothing else is known.
+    kit.refused(pays(true), RefusalCode::InstrumentNotAllowed);
+    // Another's card is another's: what card it is nobody is told.
+    let stranger = kit.user();
+    signs_credit(&mut kit, stranger);
+    kit.refused(pays(false), RefusalCode::AgreementNotOwn);
+    let own = signs_credit(&mut kit, payer);
+    kit.restore();
+    kit.refused(pays(false), RefusalCode::InstrumentNotAllowed);
+    kit.given(cancel(own));
+    kit.signs(payer, "tok", "agreement-1");
+    kit.given(pays(true));
+    let leg = kit.state.order(order).unwrap().legs[0];
+    let Instrument::Card { credit, bank, .. } = &kit.state.leg(leg).unwrap().instrument else { panic!("a card") };
+    assert_eq!((*credit, bank.as_deref()), (false, Some("102")));
+}
+
+#[test]
+fn a_card_over_several_channels_is_a_credit_card_if_one_of_its_agreements_says_so() {
+    let mut kit = Kit::new();
+    let payer = kit.user();
+    let customer = kit.state.user(payer).unwrap().customer;
+    kit.signs(payer, "tok", "agreement-1");
+    let at = |rail: Rail, agreement: &'static str| (ChannelName::from(rail), agreement);
+    let found = |kit: &Kit, credit: bool, agreements: &[(ChannelName, &'static str)]| {
+        let facts = CardFacts { credit, bank: Some(String::from("105")) };
+        let CardFacts { credit, bank } = facts.recorded(&kit.state, Some(customer), agreements.iter().cloned());
+        (credit, bank.unwrap())
+    };
+    let (signed_here, elsewhere) = (at(Rail::Epcc, "agreement-1"), at(Rail::UnionPay, "U1"));
+    assert_eq!(found(&kit, true, core::slice::from_ref(&signed_here)), (false, String::from("102")));
+    assert_eq!(found(&kit, true, core::slice::from_ref(&elsewhere)), (true, String::from("105")));
+    let both = [elsewhere, signed_here.clone()];
+    assert_eq!([true, false].map(|said| found(&kit, said, &both).0), [true, false]);
+    // The same card is signed at another channel, as a credit card.
+    let channel = Rail::UnionPay.into();
+    let asked = request(RequestSignUp { channel, credit: true, ..asks_to_sign(payer, "tok") });
+    let Reply::SignUp(id) = kit.given(asked) else { panic!("a signing was begun") };
+    kit.confirms(id, "U2");
+    assert_eq!(found(&kit, false, &[signed_here]), (true, String::from("102")), "at whichever channel it pays");
+}
+
+#[test]
+fn payments_refunds_top_ups_and_signings_count_under_the_bank_that_was_signed() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.order(merchant, &[(ItemKind::Rent, 700)]);
+    let payer = kit.state.order(order).unwrap().payer;
+    kit.signs(payer, "tok", "agreement-1");
+    kit.pay(order, vec![said(false)]);
+    kit.answered(success("2026-03-05"));
+    kit.refund(order, 300, true);
+    kit.answered(Outcome::NotFound);
+    let account = kit.account(Subject::Personal, Owner::User(payer));
+    kit.given(asks(tops_up(account, 100)));
+    kit.answered(success("2026-03-05"));
+    let found: Vec<_> =
+        kit.ended_tries.iter().map(|ended| (ended.key.direction, &*ended.key.bank, ended.end.name())).collect();
+    let one = |direction, end| (direction, "102", end);
+    assert_eq!(
+        found,
+        [
+            one(Direction::SignUp, "success"),
+            one(Direction::In, "success"),
+            one(Direction::Back, "not_found"),
+            one(Direction::In, "success"),
+        ]
+    );
+    assert!(kit.ended_tries.iter().all(|ended| ended.key.product == "rent"));
+}
+
+/// How tries ended since the last time, and as what they had ended before.
+fn ended(kit: &mut Kit) -> Vec<(&'static str, Option<&'static str>)> {
+    let all = core::mem::take(&mut kit.ended_tries);
+    all.into_iter().map(|ended| (ended.end.name(), ended.before.map(TryEnd::name))).collect()
+}
+
+#[test]
+fn a_signing_counts_once_by_how_it_ended() {
+    let mut kit = Kit::new();
+    let payer = kit.user();
+    let id = kit.requests(payer, "a");
+    kit.given(answer(id, refused(FailureClass::Bank, "PB200001")));
+    assert_eq!(ended(&mut kit), [("bank", None)]);
+    let id = kit.requests(payer, "b");
+    kit.given(answer(id, SignUpAnswer::CodeSent));
+    for _ in 0..MAX_WRONG_CODES {
+        assert!(ended(&mut kit).is_empty(), "a wrong code is no end");
+        kit.given(bring(id));
+        kit.given(answer(id, refused(FailureClass::User, "PB100005")));
+    }
+    assert_eq!(ended(&mut kit), [("user", None)]);
+    // Time ends one of which the channel never said anything, and one whose holder brought no code.
+    let [_, unused] = ["c", "d"].map(|token| kit.requests(payer, token));
+    kit.given(answer(unused, SignUpAnswer::CodeSent));
+    kit.later(LIFE_MS);
+    kit.given(Command::Tick);
+    assert_eq!(ended(&mut kit), [("system", None), ("user", None)]);
+    kit.given(answer(unused, signed("SGN1")));
+    assert_eq!(ended(&mut kit), [("success", Some("user"))], "the bank signed it all the same");
+    kit.given(cancel(unused));
+    // What became of a code is not known; a day later that counts by itself.
+    let asked = kit.requests(payer, "e");
+    kit.given(bring(asked));
+    kit.restore();
+    assert_eq!(channel::unknown(&kit.state, date("2026-03-05")).count(), 0, "not before the next day");
+    let late: Vec<_> = channel::unknown(&kit.state, date("2026-03-06")).map(|key| (key.direction, key.bank)).collect();
+    assert_eq!(late, [(Direction::SignUp, "102".to_string())]);
+    assert!(ended(&mut kit).is_empty());
+    kit.given(cancel(asked));
+    assert_eq!(channel::unknown(&kit.state, date("2026-03-06")).count(), 0);
 }

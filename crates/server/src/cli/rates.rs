@@ -31,7 +31,7 @@ pub(crate) struct Rates {
     /// With --by: on this date or earlier; today unless said.
     #[arg(long, requires = "by")]
     to: Option<String>,
-    /// With --by: in, out, back or check.
+    /// With --by: in, out, back, check or sign_up.
     #[arg(long, requires = "by")]
     direction: Option<String>,
 }

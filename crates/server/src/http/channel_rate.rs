@@ -31,7 +31,7 @@ pub(crate) struct ChannelRatesQuery {
     /// On this day or earlier; today unless said.
     #[param(example = "2026-03-06")]
     to: Option<String>,
-    /// `in`, `out`, `back` or `check`; all unless said.
+    /// `in`, `out`, `back`, `check` or `sign_up`; all unless said.
     direction: Option<String>,
     /// Of `date`, `channel`, `product` and `bank`, with commas between: what a row is. `channel` unless said. The direction always is.
     #[param(example = "channel,bank")]
@@ -78,7 +78,8 @@ pub(crate) struct FailuresView {
 /// How the tries of one group ended.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChannelRateView {
-    /// `in` from payers, `out` to receivers, `back` to payers; `check`, which moves no money, real-name checks.
+    /// `in` from payers, `out` to receivers, `back` to payers; what moves no money: `check`, real-name checks, and `sign_up`, signings of
+    /// agreements.
     #[schema(example = "in")]
     direction: &'static str,
     /// The day on which they were asked for; null where days are added up. So with the others.
@@ -88,7 +89,8 @@ pub(crate) struct ChannelRateView {
     /// The payer's product; of what goes out `payout`, `withdrawal`, `deduction` or `advance`.
     #[schema(example = "rent")]
     product: Option<String>,
-    /// The first three digits of the bank's interbank number; empty where it is not known.
+    /// The first three digits of the bank's interbank number; empty where it is not known, as of pages and of agreements that were signed
+    /// elsewhere and are named without it.
     #[schema(example = "102")]
     bank: Option<String>,
     tries: u64,

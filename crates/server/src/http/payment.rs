@@ -12,6 +12,7 @@ use domain::ids::OrderId;
 use domain::leg::{Alternative, Instrument, Leg, OnPart};
 use domain::limit::Factors;
 use domain::money::Minor;
+use domain::sign_up::CardFacts;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -63,12 +64,13 @@ pub(crate) enum WireInstrument {
         /// `epcc`, `unionpay` or `pingan`: its first channel.
         #[schema(example = "epcc")]
         rail: Option<String>,
-        /// The first three digits of the bank's interbank number (联行号), where it is known.
+        /// The first three digits of the bank's interbank number (联行号), where it is known. Of an agreement that was signed here the
+        /// signing's counts.
         #[schema(example = "102")]
         bank: Option<String>,
         /// Minor units above zero; 0 for a card that stands by for a fund's shortfall.
         amount: Amount,
-        /// A credit card pays no house price.
+        /// A credit card pays no house price. Of an agreement that was signed here what its signing says counts.
         #[serde(default)]
         credit: bool,
     },
@@ -131,7 +133,6 @@ impl WireInstrument {
     async fn instrument(self, app: &App) -> Result<Instrument, ApiError> {
         Ok(match self {
             Self::Card { agreement, agreements, mask, rail, bank, amount: Amount(amount), credit } => {
-                let paying = if credit { Paying::CreditCard } else { Paying::DebitCard };
                 let mut route = match (rail, agreement) {
                     (Some(rail), Some(agreement)) if agreements.is_empty() => {
                         let rail = word(&rail, "rail", &DEBIT_RAILS, Rail::name)?;
@@ -140,7 +141,9 @@ impl WireInstrument {
                     (None, None) if !agreements.is_empty() => {
                         let offered = offered(&agreements)?;
                         let channels = offered.iter().map(Alternative::channel_name).collect();
-                        let asked = Asked { paying, bank: bank.clone(), amount, offered: channels };
+                        let facts = recorded(app, &offered, CardFacts { credit, bank: bank.clone() }).await?;
+                        let paying = if facts.credit { Paying::CreditCard } else { Paying::DebitCard };
+                        let asked = Asked { paying, bank: facts.bank, amount, offered: channels };
                         let route = routed(app, &asked).await?;
                         let of = |name: &ChannelName| offered.iter().find(|it| it.channel_name() == *name).cloned();
                         route.iter().filter_map(of).collect()
@@ -250,6 +253,17 @@ pub(super) fn card_channel(text: &str, param: &str) -> Result<ChannelName, ApiEr
         return Ok(name);
     }
     Err(ApiError::malformed(param, format!("cards do not travel over {name}: use a channel of epcc or unionpay")))
+}
+
+/// What the rules of routing go by: what signings of the card here recorded, and of others what is said of it. Whose they are the try's
+/// own checks ask.
+async fn recorded(app: &App, offered: &[Alternative], said: CardFacts) -> Result<CardFacts, ApiError> {
+    let offered = offered.to_vec();
+    let look = move |state: &domain::State| {
+        let agreements = offered.iter().map(|other| (other.channel_name(), other.agreement.as_str()));
+        Ok(said.clone().recorded(state, None, agreements))
+    };
+    Ok(app.look(look).await?.view)
 }
 
 /// Where the rules of routing send it: first the one that is asked, then where a definite failure goes on.

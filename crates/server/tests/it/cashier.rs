@@ -73,10 +73,21 @@ pub(crate) fn signed(
     payer: &str,
     account: &str,
 ) -> String {
+    signed_as((epcc, channel), theirs, client, payer, (account, false))
+}
+
+/// The same of a card that is a credit card, or is not.
+pub(crate) fn signed_as(
+    (epcc, channel): (&Epcc, &str),
+    theirs: &Theirs,
+    client: &Client,
+    payer: &str,
+    (account, credit): (&str, bool),
+) -> String {
     let seal = |text: &str| theirs.seal(text.as_bytes()).unwrap();
     let elements = json!({
-        "payer": payer, "rail": channel, "bank": "102100099996", "account": seal(account), "name": seal(NAME),
-        "certificate": seal(NUMBER), "phone": seal(PHONE),
+        "payer": payer, "rail": channel, "bank": "102100099996", "credit": credit, "account": seal(account),
+        "name": seal(NAME), "certificate": seal(NUMBER), "phone": seal(PHONE),
     });
     let signing = theirs.post(client, "/v1/sign-ups", &format!("{channel}-{account}"), &elements).ok();
     let id = text(&signing, "/id");

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::cashier::{Payer, is, signed};
+use crate::cashier::{Payer, is, signed, signed_as};
 use crate::client::Client;
 use crate::epcc::{Epcc, channel};
 use crate::open::{balance, own, text};
@@ -24,6 +24,7 @@ const RULES: &str = r#"
 [[rules]]
 name = "cards"
 instruments = ["debit_card"]
+banks = ["102"]
 channels = ["epcc", "epcc_b"]
 cascade = true
 "#;
@@ -119,4 +120,31 @@ fn a_card_signed_at_two_channels_is_shown_once_and_goes_on_after_a_definite_fail
     let paid = payer.pay("2", "", &by(&again)).ok();
     assert_eq!(text(&paid, "/status"), "success", "{paid}");
     assert_eq!((world.legs(&order), clearing()), (vec![["epcc_b", "captured"].map(str::to_owned)], 1_000_000));
+}
+
+/// The rule is for debit cards of bank 102. A payment of the merchant's own says otherwise of a card than its holder signed.
+#[test]
+fn the_rules_go_by_what_was_signed_whatever_a_payment_says() {
+    let Some(world) = World::start() else { return };
+    let pays = |number: &str, (account, credit): (&str, bool)| {
+        let agreement = |at: (&Epcc, &str)| {
+            let id = signed_as(at, &world.theirs, &world.landlord, &world.market.payer, (account, credit));
+            world.landlord.get(&format!("/v1/sign-ups/{id}")).ok()["agreement"].clone()
+        };
+        let (first, further) = (agreement((&world.first, "epcc")), agreement((&world.further, "epcc_b")));
+        let card = json!({
+            "type": "card", "agreements": {"epcc": first, "epcc_b": further}, "mask": "622202*********3445",
+            "bank": "999", "credit": !credit, "amount": 500_000,
+        });
+        let order = text(&world.market.order(number, 500_000).ok(), "/id");
+        let path = format!("/v1/orders/{order}/pay?wait=30");
+        world.landlord.post(&path, &json!({"instruments": [card]})).ok();
+        world.legs(&order)
+    };
+    assert_eq!(
+        pays("T1", (CARD, false)),
+        [["epcc", "failed"], ["epcc_b", "captured"]],
+        "a debit card: the rule's route"
+    );
+    assert_eq!(pays("T2", ("6222020200119988776", true)), [["epcc", "failed"]], "no rule is for it: nowhere else");
 }

@@ -24,6 +24,7 @@ mod card_network;
 mod cashier;
 mod cashier_routes;
 mod certificates;
+mod channel_rates;
 mod client;
 #[path = "../../../journal/tests/it/cluster.rs"]
 mod cluster;

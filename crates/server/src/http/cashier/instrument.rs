@@ -122,7 +122,7 @@ impl Offered {
     /// The card that a signing signed: all of its agreements that may pay the order, the oldest first; none that is over. What is a credit
     /// card at one of its channels is one at all of them.
     fn card<'a>(&self, state: &'a domain::State, order: &Order, row: &'a SignUp) -> Vec<&'a SignUp> {
-        if sells_house(order) && state.signed_by_card(row.customer, &row.token).any(|row| row.credit) {
+        if sells_house(order) && state.is_credit_card(row) {
             return Vec::new();
         }
         state.signed_by_card(row.customer, &row.token).filter(|row| self.has(order, row)).collect()
@@ -150,7 +150,7 @@ pub(super) fn listed(
             mask: Some(row.account.mask.clone()),
             rail: row.rail.name(),
             bank: bank_of(row),
-            credit: is_credit(&all),
+            credit: state.is_credit_card(row),
             amount_max: Amount(order.payable()),
             needs: if password { vec!["pay_password"] } else { Vec::new() },
         })
@@ -192,11 +192,6 @@ fn balance_of(state: &domain::State, order: &Order) -> Option<AccountId> {
     pays.map(|account| account.id)
 }
 
-/// Whether a card is a credit card, by what was said of it at any of its channels.
-fn is_credit(card: &[&SignUp]) -> bool {
-    card.iter().any(|row| row.credit)
-}
-
 /// The first digits of a card's bank's number.
 fn bank_of(row: &SignUp) -> Option<String> {
     row.bank.get(..BANK_DIGITS).map(str::to_owned)
@@ -236,7 +231,7 @@ fn card_of(
         rail: None,
         bank: all.first().and_then(|first| bank_of(first)),
         amount,
-        credit: is_credit(&all),
+        credit: state.is_credit_card(row),
     })
 }
 
