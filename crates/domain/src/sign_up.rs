@@ -44,7 +44,7 @@ mod fold;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::agreements::{check, check_instruments};
+pub(crate) use self::agreements::{check, check_instruments, signed_at};
 pub(crate) use self::fold::{agreement_key, apply, customer_key, timer};
 
 /// Serial numbers from here on are no attempt's: no books reach so many.

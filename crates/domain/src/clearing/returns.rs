@@ -68,14 +68,14 @@ pub(super) fn match_line(
 
 /// After the last part: returns booked up to the file's date that are in no file.
 pub(super) fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet<PayoutId>, told: &Told) {
-    // Payouts leave by a rail's first channel.
-    if clearing.channel.is_some() {
-        return;
-    }
     let Clearing { rail, date, .. } = *clearing;
     let range = (rail, Date(i32::MIN), PayoutId(0))..=(rail, date, PayoutId(u64::MAX));
     for (&(_, _, id), ()) in state.uncleared_returns.range(range).filter(|((_, _, id), ())| !matched.contains(id)) {
         let payout = state.payouts.get(id.0).expect("the index names payouts that are there");
+        // No file speaks for what another channel of the rail paid.
+        if payout.channel != clearing.channel {
+            continue;
+        }
         // An attempt that is away is asked for here, and all of this happens again once it is back.
         let attempt = payout.attempt.and_then(|attempt| state.attempts.get(attempt.0));
         let serial = attempt.map(Attempt::serial).unwrap_or_default();
@@ -120,7 +120,8 @@ mod tests {
         let account = kit.state.merchant(merchant).unwrap().available;
         kit.fund(account, 5_000);
         let (to, currency) = (PayTo::Settlement, Currency::Cny);
-        let create = CreatePayout { account, to, amount: 1_000, fee: 1, currency, send_now: true };
+        let create =
+            CreatePayout { account, to, amount: 1_000, fee: 1, currency, send_now: true, bank: None, channel: None };
         let Reply::Payout(id) = kit.given(Command::CreatePayout(create)) else { panic!("a payout was created") };
         let attempt = kit.waiting();
         (kit, id, account, attempt)

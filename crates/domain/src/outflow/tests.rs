@@ -34,7 +34,7 @@ fn bounded(kit: &mut Kit, floor: Minor, percent: u32) {
 #[track_caller]
 fn pay(kit: &mut Kit, account: AccountId, amount: Minor) -> PayoutId {
     let (to, fee, currency) = (PayTo::Settlement, 0, Currency::Cny);
-    let command = CreatePayout { account, to, amount, fee, currency, send_now: true };
+    let command = CreatePayout { account, to, amount, fee, currency, send_now: true, bank: None, channel: None };
     let Reply::Payout(id) = kit.given(Command::CreatePayout(command)) else { panic!("a payout was created") };
     id
 }

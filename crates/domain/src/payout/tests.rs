@@ -34,7 +34,7 @@ fn landlord() -> (Kit, MerchantId, AccountId) {
 /// 1,000 yuan and a fee of 1 to the settlement account.
 fn withdrawal(account: AccountId, send_now: bool) -> CreatePayout {
     let (amount, fee, currency) = (1_000 * YUAN, YUAN, Currency::Cny);
-    CreatePayout { account, to: PayTo::Settlement, amount, fee, currency, send_now }
+    CreatePayout { account, to: PayTo::Settlement, amount, fee, currency, send_now, bank: None, channel: None }
 }
 
 fn bank(own: bool) -> PayTo {

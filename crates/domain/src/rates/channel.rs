@@ -328,7 +328,16 @@ mod tests {
         kit.fund(account, 5_000);
         let to = PayTo::Settlement;
         let currency = crate::money::Currency::Cny;
-        kit.given(Command::CreatePayout(CreatePayout { account, to, amount: 1_000, fee: 0, currency, send_now: true }));
+        kit.given(Command::CreatePayout(CreatePayout {
+            account,
+            to,
+            amount: 1_000,
+            fee: 0,
+            currency,
+            send_now: true,
+            bank: None,
+            channel: None,
+        }));
         kit.answered(declined(FailureClass::User));
         assert_eq!(kit.ended_tries.last().map(|ended| ended.key.product.as_str()), Some("withdrawal"));
         let found = ended(&mut kit);

@@ -74,8 +74,8 @@ fn the_incident_225_due_with_the_enrichment_down_are_all_paid_once_by_the_next_b
     let empty = || Bank { name: String::new(), ..bank() };
     let half_down = accounts.iter().enumerate().filter_map(|(at, account)| match at % 4 {
         0 | 1 => None,
-        2 => Some(Enriched { account: *account, bank: None }),
-        _ => Some(Enriched { account: *account, bank: Some(empty()) }),
+        2 => Some(Enriched { account: *account, bank: None, channel: None }),
+        _ => Some(Enriched { account: *account, bank: Some(empty()), channel: None }),
     });
     let (date, number, enriched) = (kit.today(), 1, half_down.collect());
     let command = RunWithdrawalBatch { date, number, enriched };
@@ -388,7 +388,7 @@ fn bad_batches_are_refused() {
         let number = 1;
         Command::WithdrawalBatch(WithdrawalBatchCommand::Run(RunWithdrawalBatch { date, number, enriched }))
     };
-    let one = Enriched { account, bank: Some(bank()) };
+    let one = Enriched { account, bank: Some(bank()), channel: None };
     let table = [
         (run(date("2026-03-04"), vec![]), RefusalCode::DayClosed),
         (run(date("2026-03-06"), vec![]), RefusalCode::DayNotOpen),
