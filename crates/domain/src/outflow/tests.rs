@@ -215,6 +215,7 @@ fn what_does_not_agree_is_told() {
     assert_eq!(told(&kit, &|changed| changed.id = AttemptId(right.id.0 + 1)), Err(Disagreement::Object));
     let nobody = Purpose::Payout(PayoutId(payout.0 + 1));
     assert_eq!(told(&kit, &|changed| changed.purpose = nobody), Err(Disagreement::Object));
+    assert_eq!(told(&kit, &|changed| changed.channel = Some("b".into())), Err(Disagreement::Channel));
     let hold = kit.state.payout(payout).unwrap().hold.unwrap();
     let mut books = kit.state.clone();
     books.holds.get_mut(hold.0).unwrap().confirmed -= 1;

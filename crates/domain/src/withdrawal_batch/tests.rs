@@ -417,6 +417,28 @@ fn a_bank_without_name_or_number_is_no_bank() {
 }
 
 #[test]
+fn every_try_leaves_by_the_channel_that_the_snapshot_names() {
+    let (mut kit, account, _) = planned();
+    let enriched = vec![Enriched { account, bank: Some(bank()), channel: Some("b".to_string()) }];
+    let run = RunWithdrawalBatch { date: kit.today(), number: 1, enriched };
+    kit.given(Command::WithdrawalBatch(WithdrawalBatchCommand::Run(run)));
+    let snapshot = first(&kit).snapshot;
+    assert_eq!(snapshot.channel_name().to_string(), "epcc_b");
+    // A field more than before, and none where the first channel is meant.
+    for (channel, length) in [(Some("b".to_string()), 0x88), (None, 0x86)] {
+        let snapshot = Snapshot { channel, ..snapshot.clone() };
+        let bytes = minicbor::to_vec(&snapshot).unwrap();
+        assert_eq!((bytes[0], minicbor::decode::<Snapshot>(&bytes).unwrap()), (length, snapshot));
+    }
+    assert_eq!(kit.answered(busy()).channel.as_deref(), Some("b"));
+    kit.restore();
+    rings(&mut kit);
+    assert_eq!(kit.waiting().channel.as_deref(), Some("b"), "what failed goes on to no other channel");
+    let wrong = Snapshot { channel: Some("B".to_string()), ..snapshot };
+    assert_eq!(wrong.validate().unwrap_err().code, RefusalCode::ValueInvalid);
+}
+
+#[test]
 fn a_snapshot_that_no_request_can_be_built_from_is_never_sent() {
     let (kit, ..) = trying();
     let good = first(&kit).snapshot;
