@@ -237,7 +237,8 @@ async fn choose_channels(app: &App, date: Date, enriched: &mut [Enriched]) -> Re
 /// Run a batch of automatic withdrawals
 ///
 /// What earlier batches carried over is tried again; then each due plan whose bank is named makes a withdrawal, which is
-/// sent at once, over the channel that the rules of routing choose where several pay out. A plan without a valid answer of the enrichment stays due, and nobody is told.
+/// sent at once, over the channel that the rules of routing choose where several pay out. A plan without a valid answer of the
+/// enrichment stays due, and nobody is told.
 #[utoipa::path(
     post, path = "/v1/withdrawal-batches", tag = "withdrawal_batch",
     responses((status = OK, body = WithdrawalBatchView))

@@ -99,7 +99,8 @@ impl Router {
         for rule in routing.rules.iter().filter(|rule| rule.is_for_payouts()) {
             if let Some(name) = rule.channels.iter().find(cannot) {
                 bail!(
-                    "routing.file: rule '{}' sends payouts over {name}, which pays nothing to bank accounts: take it out of the rule",
+                    "routing.file: rule '{}' sends payouts over {name}, which pays nothing to bank accounts: take it out of \
+                     the rule",
                     rule.name
                 );
             }
