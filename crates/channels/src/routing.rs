@@ -6,6 +6,7 @@
 //!                          └ its channels, without those that are not offered, not configured or too unsuccessful
 //!                              └ in the order listed, by cost, or by success ─► the route: the first, then where a refusal cascades to
 //!  no rule matches ─► the channels as they were offered, without a cascade
+//!  a payout ─► only rules for payouts; one channel, and a failure there goes on nowhere
 //! ```
 //! A choice is made once, before the order's try is decided, and stands in the journal as the instruments of the try; a later change
 //! of rules changes nothing that was tried. The route's further channels are asked only after a **definite** failure of a bank or a
@@ -20,6 +21,7 @@ use domain::attempt::Rail;
 use domain::channel::ChannelName;
 use domain::money::Minor;
 use domain::payment::MAX_ALTERNATIVES;
+use domain::payout;
 use domain::rates::Rate;
 use serde::{Deserialize, Serialize};
 
@@ -38,11 +40,13 @@ pub enum Paying {
     CreditCard,
     /// The channel's own page.
     Redirect,
+    /// A payout or withdrawal, which leaves: only rules that name it are about it.
+    Payout,
 }
 
 impl Paying {
     /// Every instrument.
-    pub const ALL: [Self; 3] = [Self::DebitCard, Self::CreditCard, Self::Redirect];
+    pub const ALL: [Self; 4] = [Self::DebitCard, Self::CreditCard, Self::Redirect, Self::Payout];
 
     /// The name in API and files.
     #[must_use]
@@ -51,6 +55,16 @@ impl Paying {
             Self::DebitCard => "debit_card",
             Self::CreditCard => "credit_card",
             Self::Redirect => "redirect",
+            Self::Payout => "payout",
+        }
+    }
+
+    /// Whether it may travel over a rail.
+    #[must_use]
+    pub fn travels(self, rail: Rail) -> bool {
+        match self {
+            Self::DebitCard | Self::CreditCard | Self::Redirect => takes_cards(rail),
+            Self::Payout => rail == payout::RAIL,
         }
     }
 }
@@ -174,7 +188,7 @@ pub struct Asked {
     pub bank: Option<String>,
     /// Minor units.
     pub amount: Minor,
-    /// The channels that could carry it: of a card those that it has an agreement for.
+    /// The channels that could carry it: of a card those that it has an agreement for, of a payout those that pay out.
     pub offered: Vec<ChannelName>,
 }
 
@@ -183,7 +197,7 @@ pub struct Asked {
 pub struct Known {
     /// Those that are configured.
     pub configured: BTreeSet<ChannelName>,
-    /// The effective success of each.
+    /// The effective success of each, of what goes the same way: in, or out.
     pub success: BTreeMap<ChannelName, Rate>,
 }
 
@@ -234,6 +248,9 @@ impl Rule {
                 return wrong(format!("it names {name} twice"));
             }
         }
+        if let Some(why) = self.wrong_for_payouts() {
+            return wrong(why);
+        }
         if let Some(bank) = self.banks.iter().find(|bank| !is_bank(bank)) {
             return wrong(format!(
                 "'{bank:.16}' is no bank: use the first three digits of its interbank number, such as \"102\""
@@ -256,9 +273,36 @@ impl Rule {
         Ok(())
     }
 
+    /// What a rule for payouts may not say.
+    fn wrong_for_payouts(&self) -> Option<String> {
+        if !self.is_for_payouts() {
+            return None;
+        }
+        if self.instruments.len() > 1 {
+            return Some("it is for payouts and for what pays: make two rules of it".to_owned());
+        }
+        let rail = payout::RAIL.name();
+        let strays = |name: &&String| ChannelName::parse(name).is_none_or(|name| !Paying::Payout.travels(name.rail));
+        if let Some(name) = self.channels.iter().find(strays) {
+            return Some(format!(
+                "payouts leave over {rail}, and {name} is of another network: name channels of {rail}"
+            ));
+        }
+        self.cascade.then(|| "a payout that failed goes on to no other channel: leave cascade out".to_owned())
+    }
+
+    /// Whether it is about what leaves. A rule that names no instrument is about what pays.
+    #[must_use]
+    pub fn is_for_payouts(&self) -> bool {
+        self.instruments.contains(&Paying::Payout)
+    }
+
     /// Why it is not for this; empty if it is.
     fn misses(&self, asked: &Asked) -> Vec<String> {
         let mut why = Vec::new();
+        if self.instruments.is_empty() && asked.paying == Paying::Payout {
+            why.push("it names no instrument, and payouts go by rules that name them".to_owned());
+        }
         if !self.instruments.is_empty() && !self.instruments.contains(&asked.paying) {
             let wanted: Vec<_> = self.instruments.iter().map(|paying| paying.name()).collect();
             why.push(format!("it is for {}, not {}", wanted.join(", "), asked.paying.name()));
@@ -308,7 +352,11 @@ impl Rule {
 
     fn leaves_out(&self, channel: &ChannelName, asked: &Asked, known: &Known) -> Option<String> {
         if !asked.offered.contains(channel) {
-            return Some("the instrument has no agreement there".to_owned());
+            let why = match asked.paying {
+                Paying::DebitCard | Paying::CreditCard | Paying::Redirect => "the instrument has no agreement there",
+                Paying::Payout => "it is not among those that pay out",
+            };
+            return Some(why.to_owned());
         }
         if !known.configured.contains(channel) {
             return Some("no such channel is configured".to_owned());

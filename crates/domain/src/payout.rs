@@ -23,6 +23,9 @@
 //! asked of the block lists, and what leaves 2201 of the limits; what comes back is given back to them. A deduction from a
 //! freeze is SENT as it is created, see [`crate::freeze`]; neither lists nor limits stand in a court's way.
 //!
+//! Of several channels of the rail it leaves by the one that the rules of routing chose before it was created, which stands in it: whatever
+//! becomes of it is asked of that one, and a failure there goes on to no other.
+//!
 //! The fee is what the plan of the account's merchant, or of its user's product, says when the payout is created, unless
 //! the institution names one above zero; see [`crate::fee_plan`].
 
@@ -34,6 +37,7 @@ use minicbor::{Decode, Encode};
 
 use crate::attempt::{FailureClass, Rail};
 use crate::calendar::Date;
+use crate::channel::ChannelName;
 use crate::clearing::returns;
 use crate::envelope::Time;
 use crate::ids::{AccountId, AttemptId, FeePlanId, FreezeId, HoldId, PayoutId, VoucherId, WithdrawalId};
@@ -60,7 +64,7 @@ pub(crate) use steps::{
 };
 
 /// The way on which payouts go out and come back.
-pub(crate) const RAIL: Rail = Rail::Epcc;
+pub const RAIL: Rail = Rail::Epcc;
 
 /// To whom a payout goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -351,6 +355,9 @@ pub struct Payout {
     /// Its bank paid it after it had failed, and owes that, see [`task`](crate::task).
     #[n(28)]
     pub claim: Option<Claim>,
+    /// The word of the rail's further channel that it leaves by; the rail's first if none. Read it by [`Self::channel_name`] (level 18).
+    #[n(29)]
+    pub channel: Option<String>,
 }
 
 impl Leaves for Payout {
@@ -365,6 +372,12 @@ impl Leaves for Payout {
 }
 
 impl Payout {
+    /// The channel that it leaves by, and that alone is believed about it, if it goes to a bank account.
+    #[must_use]
+    pub fn channel_name(&self) -> ChannelName {
+        ChannelName { rail: RAIL, word: self.channel.clone() }
+    }
+
     /// Amount and fee. The sum was checked when the payout was created.
     #[must_use]
     pub fn total(&self) -> Minor {

@@ -48,7 +48,7 @@ mod fold;
 mod tests;
 
 pub use self::agreements::CardFacts;
-pub(crate) use self::agreements::{as_signed, bank_signed, check, check_instruments};
+pub(crate) use self::agreements::{as_signed, bank_signed, check, check_instruments, signed_at};
 pub(crate) use self::fold::{agreement_key, apply, asked_key, customer_key, end, timer};
 
 /// Serial numbers from here on are no attempt's: no books reach so many.

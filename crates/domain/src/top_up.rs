@@ -34,7 +34,7 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AccountId, AttemptId, TopUpId, VoucherId};
+use crate::ids::{AccountId, AttemptId, CustomerId, TopUpId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::order::name_fits;
 use crate::payment::carries_cards;
@@ -221,6 +221,8 @@ pub enum TopUpFrom {
         agreement: String,
         /// The card as it may be shown.
         mask: String,
+        /// The word of the network's further channel. If none, the network's channel where it was signed here; its first if it was not.
+        channel: Option<String>,
     },
     /// Whatever the payer takes at the channel's own page.
     Page {
@@ -242,13 +244,20 @@ impl TopUpFrom {
         }
     }
 
-    /// The channel that is asked: of a card its network's first.
-    fn channel_name(&self) -> ChannelName {
-        let word = match self {
-            Self::Agreement { .. } => None,
-            Self::Page { channel, .. } => channel.clone(),
-        };
-        ChannelName { rail: self.rail(), word }
+    /// The channel that the caller names.
+    fn named(&self) -> ChannelName {
+        let (Self::Agreement { channel, .. } | Self::Page { channel, .. }) = self;
+        ChannelName { rail: self.rail(), word: channel.clone() }
+    }
+
+    /// The channel that is asked: of an agreement that was signed here the one that signed it, where alone it pays.
+    fn channel_name(&self, state: &State, customer: Option<CustomerId>) -> ChannelName {
+        match (self, customer) {
+            (Self::Agreement { rail, agreement, channel: None, .. }, Some(customer)) => {
+                sign_up::signed_at(state, customer, *rail, agreement)
+            }
+            (Self::Agreement { .. } | Self::Page { .. }, _) => self.named(),
+        }
     }
 }
 
@@ -362,10 +371,10 @@ pub fn decide(draft: &mut Draft<'_>, command: TopUpCommand) -> Result<Reply, Ref
 
 fn create(draft: &mut Draft<'_>, command: CreateTopUp) -> Result<Reply, Refusal> {
     let now = draft.context.now;
-    check(draft.state, now, &command)?;
+    let channel = check(draft.state, now, &command)?;
     let CreateTopUp { account, from, amount, currency, .. } = command;
     let id = TopUpId(draft.state.top_ups.next_id());
-    let (rail, channel) = (from.rail(), from.channel_name());
+    let rail = from.rail();
     let (agreement, mask, page, operation) = match from {
         TopUpFrom::Agreement { agreement, mask, .. } => {
             let operation = Operation::Debit { agreement: agreement.clone(), amount, currency };
@@ -400,7 +409,8 @@ fn create(draft: &mut Draft<'_>, command: CreateTopUp) -> Result<Reply, Refusal>
     Ok(Reply::TopUp(id))
 }
 
-fn check(state: &State, now: Time, command: &CreateTopUp) -> Result<(), Refusal> {
+/// Whether it may be asked for, and of which channel.
+fn check(state: &State, now: Time, command: &CreateTopUp) -> Result<ChannelName, Refusal> {
     positive(command.amount, "amount")?;
     check_from(&command.from)?;
     let account = state.open_account(command.account, "account")?;
@@ -420,12 +430,15 @@ fn check(state: &State, now: Time, command: &CreateTopUp) -> Result<(), Refusal>
         TopUpFrom::Agreement { agreement, .. } => Some(agreement),
         TopUpFrom::Page { .. } => None,
     };
-    if let (Some(customer), Some(agreement)) = (state.customer_of(account.owner), agreement) {
-        sign_up::check(state, customer, &command.from.channel_name(), agreement)?;
+    let customer = state.customer_of(account.owner);
+    let channel = command.from.channel_name(state, customer);
+    if let (Some(customer), Some(agreement)) = (customer, agreement) {
+        sign_up::check(state, customer, &channel, agreement)?;
     }
     let card = agreement.cloned().map(Blocked::Card);
     let device = command.device.clone().map(Blocked::Device);
-    block_list::refuse(state, now, block_list::of_owner(state, account.owner).chain(card).chain(device))
+    block_list::refuse(state, now, block_list::of_owner(state, account.owner).chain(card).chain(device))?;
+    Ok(channel)
 }
 
 fn check_from(from: &TopUpFrom) -> Result<(), Refusal> {
@@ -434,7 +447,7 @@ fn check_from(from: &TopUpFrom) -> Result<(), Refusal> {
         let message = format!("no top-up comes over '{}'; use epcc or unionpay", rail.name());
         return Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "rail", message));
     }
-    from.channel_name().check()?;
+    from.named().check()?;
     match from {
         TopUpFrom::Agreement { agreement, mask, .. } => {
             name_fits(agreement, "agreement")?;

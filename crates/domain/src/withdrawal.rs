@@ -12,7 +12,7 @@
 //! Invariants:
 //! - The snapshot is taken once, when the withdrawal is made, and never changes. Every try is built from it alone and is
 //!   validated before it is sent: nothing is asked of an outside service again.
-//! - A try follows only a final failure of the one before; while that is unknown nothing is sent.
+//! - A try follows only a final failure of the one before, over the same channel; while that is unknown nothing is sent.
 //! - At most [`MAX_TRIES_IN_BATCH`] tries a batch and [`MAX_TRIES`] in all.
 //! - The customer is told when it is final, once; see [`crate::notice`].
 //!
@@ -26,6 +26,7 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::attempt::FailureClass;
+use crate::channel::ChannelName;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
@@ -72,18 +73,29 @@ pub struct Snapshot {
     /// The version of the fee plan that gave its fee; none if it has none or its plan of withdrawals names it.
     #[n(6)]
     pub fee_plan: Option<FeePlanId>,
+    /// The word of the rail's further channel that every try leaves by; the rail's first if none. Read it by [`Self::channel_name`]
+    /// (level 18).
+    #[n(7)]
+    pub channel: Option<String>,
 }
 
 impl Snapshot {
+    /// The channel that every try leaves by.
+    #[must_use]
+    pub fn channel_name(&self) -> ChannelName {
+        ChannelName { rail: payout::RAIL, word: self.channel.clone() }
+    }
+
     /// Whether a request can be built from it.
     ///
     /// # Errors
-    /// `value_invalid` for a bank or a receiver that no request can name.
+    /// `value_invalid` for a bank, a receiver or a channel that no request can name.
     pub fn validate(&self) -> Result<(), Refusal> {
         let refuse = |message| Err(Refusal::new(RefusalCode::ValueInvalid, "snapshot", message));
         if !self.bank.is_valid() {
             return refuse("the bank has no name or no number of 12 digits");
         }
+        self.channel_name().check()?;
         match self.destination.receiver() {
             Some(receiver) if receiver.account.ciphertext.is_empty() || receiver.name.ciphertext.is_empty() => {
                 refuse("the bank account has no number or no holder")
@@ -105,6 +117,7 @@ impl Snapshot {
             bank: Some(self.bank.clone()),
             withdrawal: Some(withdrawal),
             fee_plan: self.fee_plan,
+            channel: self.channel.clone(),
         }
     }
 }

@@ -74,6 +74,8 @@ pub struct Enriched {
     pub account: AccountId,
     /// The bank of the bank account that its plan goes to; none if the service did not say.
     pub bank: Option<Bank>,
+    /// The word of the rail's further channel that its withdrawal leaves by; the rail's first if none.
+    pub channel: Option<String>,
 }
 
 /// Runs a batch.
@@ -199,7 +201,7 @@ fn run(draft: &mut Draft<'_>, command: RunWithdrawalBatch) -> Result<Reply, Refu
     let RunWithdrawalBatch { date, number, enriched } = command;
     draft.state.days.posting_date(Some(date))?;
     check_number(draft.state, date, number)?;
-    let banks = banks(enriched)?;
+    let ways = ways(enriched)?;
     let id = WithdrawalBatchId(draft.state.withdrawal_batches.next_id());
     let mut batch = WithdrawalBatch {
         id,
@@ -222,7 +224,7 @@ fn run(draft: &mut Draft<'_>, command: RunWithdrawalBatch) -> Result<Reply, Refu
     }
     let plans: Vec<WithdrawalPlanId> = due(draft.state, date).map(|due| due.plan).collect();
     for plan in plans {
-        take(draft, plan, &banks, &mut batch)?;
+        take(draft, plan, &ways, &mut batch)?;
     }
     draft.emit(Event::WithdrawalBatch(WithdrawalBatchEvent::Run(batch)));
     Ok(Reply::WithdrawalBatch(id))
@@ -242,35 +244,40 @@ fn check_number(state: &State, date: Date, number: u32) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn banks(enriched: Vec<Enriched>) -> Result<BTreeMap<AccountId, Bank>, Refusal> {
+/// Where an account's withdrawal goes, and by which channel of the rail.
+type Way = (Bank, Option<String>);
+
+fn ways(enriched: Vec<Enriched>) -> Result<BTreeMap<AccountId, Way>, Refusal> {
     let refuse = |message: String| Err(Refusal::new(RefusalCode::ValueInvalid, "enriched", message));
     if enriched.len() > MAX_ENRICHED {
         return refuse(format!("{} answers are too many; give at most {MAX_ENRICHED} a batch", enriched.len()));
     }
-    let mut banks = BTreeMap::new();
-    for Enriched { account, bank } in enriched {
-        if banks.insert(account, bank).is_some() {
+    let mut ways = BTreeMap::new();
+    for Enriched { account, bank, channel } in enriched {
+        if ways.insert(account, (bank, channel)).is_some() {
             return refuse(format!("{account} stands there twice"));
         }
     }
     // An answer that no request can be built from is none.
-    let valid = |(account, bank): (AccountId, Option<Bank>)| Some((account, bank.filter(Bank::is_valid)?));
-    Ok(banks.into_iter().filter_map(valid).collect())
+    let valid = |(account, (bank, channel)): (AccountId, (Option<Bank>, Option<String>))| {
+        Some((account, (bank.filter(Bank::is_valid)?, channel)))
+    };
+    Ok(ways.into_iter().filter_map(valid).collect())
 }
 
 fn take(
     draft: &mut Draft<'_>,
     id: WithdrawalPlanId,
-    banks: &BTreeMap<AccountId, Bank>,
+    ways: &BTreeMap<AccountId, Way>,
     batch: &mut WithdrawalBatch,
 ) -> Result<(), Refusal> {
     batch.due += 1;
     let plan = draft.state.withdrawal_plan(id)?.clone();
-    let Some(bank) = banks.get(&plan.account) else {
+    let Some(way) = ways.get(&plan.account) else {
         batch.waiting += 1;
         return Ok(());
     };
-    let snapshot = match snapshot(draft, &plan, bank) {
+    let snapshot = match snapshot(draft, &plan, way) {
         Ok(snapshot) => snapshot,
         Err(refusal) => {
             batch.refused += 1;
@@ -289,13 +296,13 @@ fn take(
 }
 
 /// What a withdrawal of the plan would be, if one may be made now.
-fn snapshot(draft: &Draft<'_>, plan: &WithdrawalPlan, bank: &Bank) -> Result<Snapshot, Refusal> {
+fn snapshot(draft: &Draft<'_>, plan: &WithdrawalPlan, (bank, channel): &Way) -> Result<Snapshot, Refusal> {
     let account = draft.state.open_account(plan.account, "account")?;
     let too_little = Takes { amount: 0, fee: plan.terms.fee, fee_plan: None };
     let Takes { amount, fee, fee_plan } = plan.takes(draft.state, account).unwrap_or(too_little);
     let destination = withdrawal_plan::destination(draft.state, plan)?;
-    let (bank, currency) = (bank.clone(), plan.currency);
-    let snapshot = Snapshot { account: plan.account, destination, bank, amount, fee, currency, fee_plan };
+    let (bank, channel, currency) = (bank.clone(), channel.clone(), plan.currency);
+    let snapshot = Snapshot { account: plan.account, destination, bank, amount, fee, currency, fee_plan, channel };
     let next = WithdrawalId(draft.state.withdrawals.next_id());
     withdrawal::check(draft.state, draft.context.now, plan.id, next, &snapshot)?;
     Ok(snapshot)

@@ -10,7 +10,7 @@ use minicbor::{Decode, Encode};
 use crate::keys::FirstAnswer;
 
 /// The level of what this version writes: new events, new fields or a changed meaning raise it.
-pub const LEVEL: u16 = 17;
+pub const LEVEL: u16 = 18;
 
 /// Who asks, and under which keys.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -157,7 +157,7 @@ impl<'a> Maker<'a> {
         let account = self.account(Subject::Personal)?;
         let amount = self.random.between(10_000, 500_000);
         let (agreement, mask) = (format!("AG-{}", self.number), "622202******1234".into());
-        let from = TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask };
+        let from = TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask, channel: None };
         let top_up = CreateTopUp { account, from, amount, currency: CNY, device: None };
         Some(Command::TopUp(TopUpCommand::Create(top_up)))
     }
@@ -339,7 +339,16 @@ impl<'a> Maker<'a> {
             _ => (self.account(Subject::Personal)?, own_card()),
         };
         let (amount, fee, send_now) = (self.amount(), self.random.between(0, 2), self.random.chance(700));
-        Some(Command::CreatePayout(CreatePayout { account, to, amount, fee, currency: CNY, send_now }))
+        Some(Command::CreatePayout(CreatePayout {
+            account,
+            to,
+            amount,
+            fee,
+            currency: CNY,
+            send_now,
+            bank: None,
+            channel: None,
+        }))
     }
 
     fn on_a_payout(&mut self) -> Option<Command> {

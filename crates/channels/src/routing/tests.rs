@@ -142,6 +142,46 @@ fn rules_choose_between_channels_of_one_network() {
 }
 
 #[test]
+fn payouts_go_by_rules_that_name_them_over_one_channel_that_pays_out() {
+    let further = ChannelName::parse("epcc_b").unwrap();
+    let out = |name, channels: &[&str]| Rule { instruments: [Paying::Payout].into(), ..rule(name, channels).alone() };
+    let mut routing = routing(vec![
+        rule("whatever pays", &["epcc_b", "epcc"]),
+        Rule { banks: ["102".to_owned()].into(), ..out("icbc", &["epcc_b"]) },
+        Rule { amount_from: Some(10_000), prefer: Prefer::Cost, ..out("large", &["epcc", "epcc_b"]) },
+        Rule { prefer: Prefer::Success, amount_to: Some(99), ..out("small", &["epcc", "epcc_b"]) },
+    ]);
+    routing.costs.insert("epcc_b".to_owned(), Cost { rate: 0, fixed: 99, cap: None });
+    let rate = |numerator| Rate { numerator, denominator: 1_000 };
+    let known = Known {
+        configured: BTreeSet::from([EPCC, further.clone(), UNIONPAY]),
+        success: BTreeMap::from([(EPCC, rate(990)), (further.clone(), rate(995))]),
+    };
+    let to = |bank: Option<&str>, amount| {
+        let (bank, offered) = (bank.map(str::to_owned), vec![EPCC, further.clone()]);
+        routing.route(&Asked { paying: Paying::Payout, bank, amount, offered }, &known)
+    };
+    let icbc = to(Some("102"), 500);
+    assert_eq!((icbc.rule.as_deref(), icbc.channels), (Some("icbc"), vec![further.clone()]));
+    assert_eq!(icbc.verdicts[0].why, ["it names no instrument, and payouts go by rules that name them"]);
+    assert_eq!(to(Some("105"), 10_000).channels, [further.clone()], "99 is less than 100, and nothing goes on");
+    assert_eq!(to(None, 99).channels, [further.clone()], "995 of a thousand are more than 990");
+    let none = to(None, 500);
+    assert_eq!((none.rule, none.channels), (None, vec![EPCC]), "without a rule the first");
+    let card = Asked { offered: vec![EPCC, further.clone()], ..asked(500) };
+    assert_eq!(routing.route(&card, &known).rule.as_deref(), Some("whatever pays"));
+    let refused = |rule: Rule| Routing { costs: BTreeMap::new(), rules: vec![rule] }.check().unwrap_err().to_string();
+    for (rule, says) in [
+        (out("r", &["epcc", "unionpay"]), "unionpay is of another network"),
+        (Rule { cascade: true, ..out("r", &["epcc", "epcc_b"]) }, "goes on to no other channel"),
+        (Rule { instruments: [Paying::Payout, Paying::Redirect].into(), ..out("r", &["epcc"]) }, "make two rules"),
+    ] {
+        let told = refused(rule);
+        assert!(told.contains("rule 'r'") && told.contains(says), "{says}: {told}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_is_refused_by_the_rule_and_what_would_be_right() {
     let refused = |rules: Vec<Rule>| Routing { costs: BTreeMap::new(), rules }.check().unwrap_err().to_string();
     let base = || rule("r", &["epcc", "unionpay"]);

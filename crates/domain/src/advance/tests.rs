@@ -447,7 +447,16 @@ fn frozen_barred_owing_and_suspended_merchants_are_barred() {
     // A payout that came back suspends the settlement account.
     kit.fund(available, 100);
     let (to, currency) = (crate::payout::PayTo::Settlement, Currency::Cny);
-    let create = crate::payout::CreatePayout { account: available, to, amount: 100, fee: 0, currency, send_now: true };
+    let create = crate::payout::CreatePayout {
+        account: available,
+        to,
+        amount: 100,
+        fee: 0,
+        currency,
+        send_now: true,
+        bank: None,
+        channel: None,
+    };
     let Reply::Payout(payout) = kit.given(Command::CreatePayout(create)) else { panic!("a payout") };
     kit.answered(success(DAY));
     kit.given(Command::ReturnPayout { payout, reference: "back".into(), date: date(DAY) });

@@ -124,7 +124,16 @@ fn nothing_by_hand_takes_its_money_out() {
     sale.kit.refused(post(entries), RefusalCode::SubjectNotAllowed);
     let hold = PlaceHold { account, amount: 10, currency, expires_at: Time(i64::MAX) };
     sale.kit.refused(Command::PlaceHold(hold), RefusalCode::SubjectNotAllowed);
-    let payout = CreatePayout { account, to: PayTo::Settlement, amount: 10, fee: 0, currency, send_now: true };
+    let payout = CreatePayout {
+        account,
+        to: PayTo::Settlement,
+        amount: 10,
+        fee: 0,
+        currency,
+        send_now: true,
+        bank: None,
+        channel: None,
+    };
     sale.kit.refused(Command::CreatePayout(payout), RefusalCode::SubjectNotAllowed);
     sale.kit.refused(Command::CloseAccount(account), RefusalCode::SubjectNotAllowed);
 }

@@ -31,7 +31,16 @@ fn world(left: Minor, injected: Minor) -> (Kit, MerchantId, OrderId) {
     kit.settle(merchant);
     let account = kit.state.merchant(merchant).unwrap().available;
     let (to, currency) = (crate::payout::PayTo::Settlement, Currency::Cny);
-    let create = crate::payout::CreatePayout { account, to, amount: 4_990 - left, fee: 0, currency, send_now: true };
+    let create = crate::payout::CreatePayout {
+        account,
+        to,
+        amount: 4_990 - left,
+        fee: 0,
+        currency,
+        send_now: true,
+        bank: None,
+        channel: None,
+    };
     kit.given(Command::CreatePayout(create));
     kit.answered(success("2026-03-06"));
     if injected > 0 {
@@ -123,7 +132,16 @@ fn receivers_of_a_split_return_what_they_have_and_the_payee_owes_the_rest() {
     kit.settle(agent);
     let account = kit.state.merchant(agent).unwrap().available;
     let (to, currency) = (crate::payout::PayTo::Settlement, Currency::Cny);
-    let create = crate::payout::CreatePayout { account, to, amount: 1_600, fee: 0, currency, send_now: true };
+    let create = crate::payout::CreatePayout {
+        account,
+        to,
+        amount: 1_600,
+        fee: 0,
+        currency,
+        send_now: true,
+        bank: None,
+        channel: None,
+    };
     kit.given(Command::CreatePayout(create));
     kit.answered(success("2026-03-06"));
     kit.injected(1_600);

@@ -52,7 +52,16 @@ fn world() -> (Kit, MerchantId, OrderId, LegId) {
 fn withdraw(kit: &mut Kit, merchant: MerchantId, amount: Minor) {
     let account = kit.state.merchant(merchant).unwrap().available;
     let (to, currency) = (crate::payout::PayTo::Settlement, Currency::Cny);
-    let create = crate::payout::CreatePayout { account, to, amount, fee: 0, currency, send_now: true };
+    let create = crate::payout::CreatePayout {
+        account,
+        to,
+        amount,
+        fee: 0,
+        currency,
+        send_now: true,
+        bank: None,
+        channel: None,
+    };
     kit.given(Command::CreatePayout(create));
     kit.answered(success("2026-03-06"));
 }

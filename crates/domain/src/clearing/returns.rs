@@ -68,14 +68,14 @@ pub(super) fn match_line(
 
 /// After the last part: returns booked up to the file's date that are in no file.
 pub(super) fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet<PayoutId>, told: &Told) {
-    // Payouts leave by a rail's first channel.
-    if clearing.channel.is_some() {
-        return;
-    }
     let Clearing { rail, date, .. } = *clearing;
     let range = (rail, Date(i32::MIN), PayoutId(0))..=(rail, date, PayoutId(u64::MAX));
     for (&(_, _, id), ()) in state.uncleared_returns.range(range).filter(|((_, _, id), ())| !matched.contains(id)) {
         let payout = state.payouts.get(id.0).expect("the index names payouts that are there");
+        // No file speaks for what another channel of the rail paid.
+        if payout.channel != clearing.channel {
+            continue;
+        }
         // An attempt that is away is asked for here, and all of this happens again once it is back.
         let attempt = payout.attempt.and_then(|attempt| state.attempts.get(attempt.0));
         let serial = attempt.map(Attempt::serial).unwrap_or_default();
@@ -107,6 +107,7 @@ mod tests {
 
     use super::*;
     use crate::attempt::{Attempt, FailureClass};
+    use crate::clearing::TakeClearingFile;
     use crate::command::{Command, Reply};
     use crate::ids::{AccountId, ClearingId};
     use crate::money::Currency;
@@ -120,7 +121,8 @@ mod tests {
         let account = kit.state.merchant(merchant).unwrap().available;
         kit.fund(account, 5_000);
         let (to, currency) = (PayTo::Settlement, Currency::Cny);
-        let create = CreatePayout { account, to, amount: 1_000, fee: 1, currency, send_now: true };
+        let create =
+            CreatePayout { account, to, amount: 1_000, fee: 1, currency, send_now: true, bank: None, channel: None };
         let Reply::Payout(id) = kit.given(Command::CreatePayout(create)) else { panic!("a payout was created") };
         let attempt = kit.waiting();
         (kit, id, account, attempt)
@@ -146,6 +148,32 @@ mod tests {
     fn found(kit: &Kit, id: ClearingId) -> (u32, Vec<DifferenceKind>) {
         let clearing = kit.state.clearing(id).unwrap();
         (clearing.matched, clearing.differences.iter().map(|difference| difference.kind).collect())
+    }
+
+    #[test]
+    fn what_a_further_channel_paid_comes_back_in_its_own_file_and_is_missing_in_no_other() {
+        let mut kit = Kit::new();
+        let merchant = kit.landlord();
+        let account = kit.state.merchant(merchant).unwrap().available;
+        kit.fund(account, 5_000);
+        let further = || Some(String::from("b"));
+        let (to, currency, channel) = (PayTo::Settlement, Currency::Cny, further());
+        let create = CreatePayout { account, to, amount: 1_000, fee: 1, currency, send_now: true, bank: None, channel };
+        kit.given(Command::CreatePayout(create));
+        let attempt = kit.answered(success("2026-03-05"));
+        kit.given(return_of(PayoutId(1), "2026-03-05"));
+        let lines = || vec![line(&attempt, LineKind::Pay), line(&attempt, LineKind::Return)];
+        let foreign = kit.take_file(Rail::Epcc, "2026-03-05", lines());
+        assert_eq!(found(&kit, foreign), (0, vec![DifferenceKind::UnknownSerial; 2]), "and nothing is missing");
+        let own = |kit: &mut Kit, day, lines| {
+            let (rail, date, channel) = (Rail::Epcc, date(day), further());
+            let file = TakeClearingFile { rail, date, part: 1, last: true, lines, channel };
+            let Reply::Clearing(id) = kit.given(Command::TakeClearingFile(file)) else { panic!("a file was taken") };
+            found(kit, id)
+        };
+        assert_eq!(own(&mut kit, "2026-03-05", vec![]), (0, vec![DifferenceKind::Missing; 2]));
+        assert_eq!(own(&mut kit, "2026-03-06", lines()), (2, vec![]));
+        assert!(kit.state.uncleared_returns.iter().next().is_none());
     }
 
     #[test]

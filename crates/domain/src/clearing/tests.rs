@@ -37,7 +37,8 @@ fn a_session_of_5000_in_1000_out_and_300_refunded_moves_3700() {
     let account = kit.state.merchant(landlord).unwrap().available;
     kit.fund(account, 1_000);
     let (to, currency) = (PayTo::Settlement, Currency::Cny);
-    let payout = CreatePayout { account, to, amount: 1_000, fee: 0, currency, send_now: true };
+    let payout =
+        CreatePayout { account, to, amount: 1_000, fee: 0, currency, send_now: true, bank: None, channel: None };
     kit.given(Command::CreatePayout(payout));
     kit.answered(success(DAY));
     assert_eq!(kit.own(Subject::ClearingEpcc), 5_000 - 300 + 1_000 - 1_000);

@@ -301,7 +301,8 @@ fn placing_cancels_the_unsent_payouts_of_every_account_in_scope() {
         let payouts = accounts.map(|account| {
             kit.fund(account, 100);
             let (to, send_now) = (PayTo::Settlement, false);
-            let create = CreatePayout { account, to, amount: 10, fee: 0, currency: CNY, send_now };
+            let create =
+                CreatePayout { account, to, amount: 10, fee: 0, currency: CNY, send_now, bank: None, channel: None };
             let Reply::Payout(id) = kit.given(Command::CreatePayout(create)) else { panic!("a payout was created") };
             id
         });

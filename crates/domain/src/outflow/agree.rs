@@ -26,6 +26,8 @@ pub enum Disagreement {
     Receiver,
     /// What it gives back is not what came in, or more than that, or came by another channel.
     Original,
+    /// It would leave by another channel.
+    Channel,
 }
 
 impl Disagreement {
@@ -38,6 +40,7 @@ impl Disagreement {
             Self::Hold => "hold",
             Self::Receiver => "receiver",
             Self::Original => "original",
+            Self::Channel => "channel",
         }
     }
 }
@@ -50,6 +53,7 @@ impl Display for Disagreement {
             Self::Hold => "the books hold nothing or another amount for it",
             Self::Receiver => "the books name another receiver",
             Self::Original => "it gives back more than came in, or what did not come in by it",
+            Self::Channel => "the books name another channel",
         })
     }
 }
@@ -105,6 +109,7 @@ fn payout(state: &State, id: PayoutId, wanted: &Wanted<'_>) -> Result<(), Disagr
     let open = matches!(payout.status, PayoutStatus::Sent | PayoutStatus::Unknown);
     require(open && payout.attempt == Some(wanted.id), Disagreement::Object)?;
     require((payout.amount, payout.currency) == (wanted.amount, wanted.currency), Disagreement::Amount)?;
+    require(payout.channel.as_deref() == wanted.channel, Disagreement::Channel)?;
     held(state, payout)?;
     let To::Account(account, name) = wanted.to else { return Err(Disagreement::Receiver) };
     let receiver = payout.destination.receiver().ok_or(Disagreement::Receiver)?;
@@ -211,6 +216,7 @@ fn advance(state: &State, id: AdvanceId, wanted: &Wanted<'_>) -> Result<(), Disa
     require(advance.attempt == wanted.id && is_open, Disagreement::Object)?;
     let outlay = advance.amount.checked_sub(advance.fee).ok_or(Disagreement::Amount)?;
     require((outlay, advance.currency) == (wanted.amount, wanted.currency), Disagreement::Amount)?;
+    require(wanted.channel.is_none(), Disagreement::Channel)?;
     let To::Account(account, name) = wanted.to else { return Err(Disagreement::Receiver) };
     let merchant = state.merchants.get(advance.merchant.0).ok_or(Disagreement::Object)?;
     let settlement = &merchant.settlement;

@@ -35,7 +35,7 @@ fn bounded(kit: &mut Kit, floor: Minor, percent: u32) {
 #[track_caller]
 fn pay(kit: &mut Kit, account: AccountId, amount: Minor) -> PayoutId {
     let (to, fee, currency) = (PayTo::Settlement, 0, Currency::Cny);
-    let command = CreatePayout { account, to, amount, fee, currency, send_now: true };
+    let command = CreatePayout { account, to, amount, fee, currency, send_now: true, bank: None, channel: None };
     let Reply::Payout(id) = kit.given(Command::CreatePayout(command)) else { panic!("a payout was created") };
     id
 }
@@ -249,6 +249,7 @@ fn what_does_not_agree_is_told() {
     assert_eq!(told(&kit, &|changed| changed.id = AttemptId(right.id.0 + 1)), Err(Disagreement::Object));
     let nobody = Purpose::Payout(PayoutId(payout.0 + 1));
     assert_eq!(told(&kit, &|changed| changed.purpose = nobody), Err(Disagreement::Object));
+    assert_eq!(told(&kit, &|changed| changed.channel = Some("b".into())), Err(Disagreement::Channel));
     let hold = kit.state.payout(payout).unwrap().hold.unwrap();
     let mut books = kit.state.clone();
     books.holds.get_mut(hold.0).unwrap().confirmed -= 1;

@@ -47,6 +47,8 @@ pub(crate) fn deduct(draft: &mut Draft<'_>, id: PayoutId, deduction: Deduction) 
         bank: None,
         withdrawal: None,
         fee_plan: None,
+        // What an authority takes leaves by the first channel, whatever the rules say.
+        channel: None,
     };
     let payout = Payout { freeze: Some(freeze), ..new.created(id, draft.context.now) };
     let transit = draft.state.institution(Subject::PayoutTransit, currency)?;

@@ -15,6 +15,7 @@ use crate::bank_card;
 use crate::block_list::{self, Blocked};
 use crate::book::Subject;
 use crate::calendar::Date;
+use crate::channel::ChannelName;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
@@ -61,6 +62,10 @@ pub struct CreatePayout {
     pub currency: Currency,
     /// Send it in the same step.
     pub send_now: bool,
+    /// The receiver's bank, if the institution knows it.
+    pub bank: Option<Bank>,
+    /// The word of the rail's further channel that it leaves by; its first if none.
+    pub channel: Option<String>,
 }
 
 /// What a payout is made of, once it is known whom it pays.
@@ -84,12 +89,14 @@ pub(crate) struct NewPayout {
     pub(crate) withdrawal: Option<WithdrawalId>,
     /// The version of the plan that gave its fee.
     pub(crate) fee_plan: Option<FeePlanId>,
+    /// The word of the rail's further channel that it leaves by; its first if none.
+    pub(crate) channel: Option<String>,
 }
 
 impl NewPayout {
     /// The payout as it begins, counted by no limit and taken from no freeze.
     pub(super) fn created(self, id: PayoutId, at: Time) -> Payout {
-        let Self { kind, account, destination, amount, fee, currency, bank, withdrawal, fee_plan } = self;
+        let Self { kind, account, destination, amount, fee, currency, bank, withdrawal, fee_plan, channel } = self;
         Payout {
             id,
             kind,
@@ -116,6 +123,7 @@ impl NewPayout {
             bank,
             fee_plan,
             claim: None,
+            channel,
         }
     }
 }
@@ -123,22 +131,35 @@ impl NewPayout {
 /// Creates a payout with its hold; with `send_now` sends it too.
 ///
 /// # Errors
-/// `amount_not_positive`, `value_invalid` for a fee below zero, `amount_overflow`, `account_unknown`, `account_closed`,
-/// `subject_not_allowed`, `receiver_not_allowed`, `settlement_suspended`, `card_stopped`, `blocked`, `limit_exceeded`, and
+/// `amount_not_positive`, `value_invalid` for a fee below zero, a bank or a channel that cannot be, `amount_overflow`,
+/// `account_unknown`, `account_closed`, `subject_not_allowed`, `receiver_not_allowed`, `settlement_suspended`, `card_stopped`, `blocked`, `limit_exceeded`, and
 /// those of the hold.
 pub fn decide_create(draft: &mut Draft<'_>, command: CreatePayout) -> Result<Reply, Refusal> {
-    let CreatePayout { account, to, amount, fee, currency, send_now } = command;
+    let CreatePayout { account, to, amount, fee, currency, send_now, bank, channel } = command;
     total(amount, fee)?;
+    check_way(bank.as_ref(), channel.as_ref())?;
     let from = draft.state.open_account(account, "account")?;
     let (kind, destination) = destination(draft.state, from, to)?;
     let (fee, fee_plan) = fee_plan::beside(draft.state, from.owner, (kind, &destination), amount, fee)?;
-    let (bank, withdrawal) = (None, None);
-    let new = NewPayout { kind, account, destination, amount, fee, currency, bank, withdrawal, fee_plan };
+    let withdrawal = None;
+    let new = NewPayout { kind, account, destination, amount, fee, currency, bank, withdrawal, fee_plan, channel };
     let id = create(draft, new)?;
     if send_now {
         send(draft, id)?;
     }
     Ok(Reply::Payout(id))
+}
+
+/// Refuses a bank that no request can name, and what no channel of the rail may be called.
+///
+/// # Errors
+/// `value_invalid`.
+fn check_way(bank: Option<&Bank>, channel: Option<&String>) -> Result<(), Refusal> {
+    if bank.is_some_and(|bank| !bank.is_valid()) {
+        let message = "the bank has no name of 1 to 128 bytes, or no interbank number of 12 digits";
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "bank", message));
+    }
+    ChannelName { rail: RAIL, word: channel.cloned() }.check()
 }
 
 fn total(amount: Minor, fee: Minor) -> Result<Minor, Refusal> {
@@ -299,7 +320,7 @@ fn send(draft: &mut Draft<'_>, id: PayoutId) -> Result<(), Refusal> {
             currency: payout.currency,
             bank: payout.bank.clone(),
         };
-        attempt::request(draft, RAIL, operation, Purpose::Payout(id))
+        attempt::request(draft, payout.channel_name(), operation, Purpose::Payout(id))
     });
     draft.emit(Event::PayoutSent { payout: id, voucher, attempt });
     if attempt.is_none() {

@@ -34,7 +34,7 @@ fn landlord() -> (Kit, MerchantId, AccountId) {
 /// 1,000 yuan and a fee of 1 to the settlement account.
 fn withdrawal(account: AccountId, send_now: bool) -> CreatePayout {
     let (amount, fee, currency) = (1_000 * YUAN, YUAN, Currency::Cny);
-    CreatePayout { account, to: PayTo::Settlement, amount, fee, currency, send_now }
+    CreatePayout { account, to: PayTo::Settlement, amount, fee, currency, send_now, bank: None, channel: None }
 }
 
 fn bank(own: bool) -> PayTo {
@@ -63,6 +63,38 @@ fn vouchers(kit: &Kit, id: PayoutId) -> Vec<Voucher> {
         }
     }
     posted
+}
+
+/// What was chosen stands in the row from its creation on; of a first channel the row is the bytes that it was.
+#[test]
+fn a_payout_leaves_by_the_channel_that_was_chosen_and_by_no_other_after_a_failure() {
+    let (mut kit, _, account) = landlord();
+    let over = |word: Option<&str>| CreatePayout { channel: word.map(Into::into), ..withdrawal(account, false) };
+    let first = create(&mut kit, over(None));
+    let known = Bank { name: "Bank of Shanghai".into(), code: "313290000017".into() };
+    let further = create(&mut kit, CreatePayout { bank: Some(known.clone()), ..over(Some("b")) });
+    let bytes = |kit: &Kit, id| minicbor::to_vec(kit.state.payout(id).unwrap()).unwrap();
+    for id in [first, further] {
+        assert_eq!(&minicbor::decode::<Payout>(&bytes(&kit, id)).unwrap(), kit.state.payout(id).unwrap());
+    }
+    // An array of ten up to `hold`, of thirty where `channel` is the last.
+    let lengths = [bytes(&kit, first)[..2].to_vec(), bytes(&kit, further)[..2].to_vec()];
+    assert_eq!((lengths[0][0], lengths[1].as_slice()), (0x8a, [0x98, 30].as_slice()));
+    kit.restore();
+    kit.given(Command::SendPayout(further));
+    let attempt = kit.waiting();
+    assert_eq!(attempt.channel_name().to_string(), "epcc_b");
+    let Operation::Pay { bank, .. } = &attempt.operation else { panic!("it pays") };
+    assert_eq!(bank.as_ref(), Some(&known));
+    kit.answered(declined(FailureClass::System));
+    assert_eq!((status(&kit, further), kit.outbox().len()), (PayoutStatus::Failed, 0));
+    kit.given(Command::SendPayout(first));
+    assert_eq!(kit.waiting().channel_name().to_string(), "epcc");
+    for word in ["", "B", "seventeen-letters"] {
+        kit.refused(Command::CreatePayout(over(Some(word))), RefusalCode::ValueInvalid);
+    }
+    let nameless = Bank { name: " ".into(), ..known };
+    kit.refused(Command::CreatePayout(CreatePayout { bank: Some(nameless), ..over(None) }), RefusalCode::ValueInvalid);
 }
 
 #[test]

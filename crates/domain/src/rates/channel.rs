@@ -223,8 +223,7 @@ fn bank_of_payer(state: &State, attempt: &Attempt) -> String {
             bank_of_leg(state, part.leg)
         }),
         Purpose::TopUp(id) => state.top_ups.get(id.0).and_then(|top_up| {
-            let channel = ChannelName::from(top_up.rail());
-            sign_up::bank_signed(state, &channel, &top_up.agreement, top_up.created_at)
+            sign_up::bank_signed(state, &attempt.channel_name(), &top_up.agreement, top_up.created_at)
         }),
         Purpose::Payout(_) | Purpose::Advance(_) => None,
     };
@@ -366,7 +365,16 @@ mod tests {
         kit.fund(account, 5_000);
         let to = PayTo::Settlement;
         let currency = crate::money::Currency::Cny;
-        kit.given(Command::CreatePayout(CreatePayout { account, to, amount: 1_000, fee: 0, currency, send_now: true }));
+        kit.given(Command::CreatePayout(CreatePayout {
+            account,
+            to,
+            amount: 1_000,
+            fee: 0,
+            currency,
+            send_now: true,
+            bank: None,
+            channel: None,
+        }));
         kit.answered(declined(FailureClass::User));
         assert_eq!(kit.ended_tries.last().map(|ended| ended.key.product.as_str()), Some("withdrawal"));
         let found = ended(&mut kit);

@@ -216,7 +216,8 @@ fn a_payout_that_arrived_leaves_and_comes_back_to_be_returned() {
     let merchant = kit.state.order(order).unwrap().merchant;
     let account = kit.state.merchant(merchant).unwrap().available;
     let (to, currency) = (PayTo::Settlement, Currency::Cny);
-    let create = CreatePayout { account, to, amount: 1_000, fee: 1, currency, send_now: true };
+    let create =
+        CreatePayout { account, to, amount: 1_000, fee: 1, currency, send_now: true, bank: None, channel: None };
     let Reply::Payout(id) = kit.given(Command::CreatePayout(create)) else { panic!("the reply names the payout") };
     kit.let_go();
     assert!(!kit.state.is_away(id.into()), "its answer is awaited");

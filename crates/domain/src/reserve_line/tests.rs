@@ -115,7 +115,16 @@ fn a_line_is_for_the_oldest_of_one_kind_and_must_say_which_of_several() {
     let (account, currency) = (kit.state.merchant(merchant).unwrap().available, Currency::Cny);
     kit.fund(account, 7);
     let to = crate::payout::PayTo::Settlement;
-    let create = crate::payout::CreatePayout { account, to, amount: 7, fee: 0, currency, send_now: true };
+    let create = crate::payout::CreatePayout {
+        account,
+        to,
+        amount: 7,
+        fee: 0,
+        currency,
+        send_now: true,
+        bank: None,
+        channel: None,
+    };
     kit.given(Command::CreatePayout(create));
     kit.answered(crate::testkit::success("2026-03-05"));
     let lines = kit.clearing_lines(Rail::Epcc, DAY);

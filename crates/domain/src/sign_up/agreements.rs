@@ -56,6 +56,16 @@ fn signings<'a>(of: &'a State, channel: &ChannelName, agreement: &str) -> Vec<&'
     }
 }
 
+/// The channel of a network that signed this agreement for a customer, the first before further ones: there alone it pays. The network's first
+/// where nothing here says so.
+pub(crate) fn signed_at(of: &State, customer: CustomerId, rail: Rail, agreement: &str) -> ChannelName {
+    let is_own =
+        |id: SignUpId| of.sign_up(id).is_ok_and(|row| row.customer == customer && row.status == SignUpStatus::Signed);
+    let last = last_signed(of, rail, agreement);
+    let own = last.into_iter().find(|(_, id)| is_own(*id));
+    ChannelName { rail, word: own.and_then(|(word, _)| word.map(String::from)) }
+}
+
 /// The last signing of this number at each channel of a network, by the channel's word.
 fn last_signed<'a>(of: &'a State, rail: Rail, agreement: &str) -> BTreeMap<Option<&'a str>, SignUpId> {
     let first: AgreementPlace = (rail, String::from(agreement), None, SignUpId(0));

@@ -14,6 +14,7 @@ use crate::rates::channel::{self, Direction, TryEnd};
 use crate::testkit::orders::{card, fund};
 use crate::testkit::wallets::{asks, asks_to_sign, tops_up};
 use crate::testkit::{Kit, date, success};
+use crate::top_up::{CreateTopUp, TopUpFrom};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -308,6 +309,32 @@ fn a_top_up_takes_no_agreement_of_another() {
     let stranger = kit.user();
     kit.signs(stranger, "theirs", "agreement-1");
     kit.refused(asks(tops_up(account, 100)), RefusalCode::AgreementNotOwn);
+}
+
+#[test]
+fn a_top_up_goes_over_the_channel_that_signed_its_agreement() {
+    let mut kit = Kit::new();
+    let account = kit.wallet(0);
+    let Owner::User(payer) = kit.state.account(account, "account").unwrap().owner else { panic!("a person's") };
+    let further = ChannelName { rail: Rail::Epcc, word: Some(String::from("b")) };
+    let asked = kit.requests_at(further, payer, "one");
+    let signed = kit.confirms(asked, "agreement-1");
+    let word = |kit: &mut Kit, top_up: CreateTopUp| {
+        kit.given(asks(top_up));
+        kit.answered(Outcome::NotFound).channel
+    };
+    kit.restore();
+    assert_eq!(word(&mut kit, tops_up(account, 100)).as_deref(), Some("b"));
+    // What nobody signed here goes to the network's first, or where the caller says.
+    let foreign = |channel: Option<&str>| {
+        let (agreement, mask) = (String::from("agreement-9"), String::from("622202******1234"));
+        let from = TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask, channel: channel.map(String::from) };
+        CreateTopUp { from, ..tops_up(account, 100) }
+    };
+    assert_eq!(word(&mut kit, foreign(None)), None);
+    assert_eq!(word(&mut kit, foreign(Some("c"))).as_deref(), Some("c"));
+    kit.given(cancel(signed));
+    kit.refused(asks(tops_up(account, 100)), RefusalCode::SignUpState);
 }
 
 /// Two channels of EPCC give one number to two customers.

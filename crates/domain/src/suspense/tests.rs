@@ -31,7 +31,7 @@ fn world() -> (Kit, MerchantId, SuspenseId) {
 
 fn sent(kit: &mut Kit, account: AccountId) -> PayoutId {
     let (to, amount, fee, currency) = (PayTo::Settlement, 1_000 * YUAN, 0, Currency::Cny);
-    let create = CreatePayout { account, to, amount, fee, currency, send_now: true };
+    let create = CreatePayout { account, to, amount, fee, currency, send_now: true, bank: None, channel: None };
     let Reply::Payout(payout) = kit.given(Command::CreatePayout(create)) else { panic!("a payout was created") };
     kit.answered(success("2026-03-05"));
     payout

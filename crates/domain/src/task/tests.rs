@@ -130,7 +130,8 @@ fn what_was_allocated_from_suspense_to_2243_is_a_task_until_it_is_given_back() {
     let account = kit.state.merchant(merchant).unwrap().available;
     kit.fund(account, 5_000);
     let (to, currency) = (PayTo::Settlement, CNY);
-    let create = CreatePayout { account, to, amount: 1_000, fee: 0, currency, send_now: true };
+    let create =
+        CreatePayout { account, to, amount: 1_000, fee: 0, currency, send_now: true, bank: None, channel: None };
     let Reply::Payout(payout) = kit.given(Command::CreatePayout(create)) else { panic!("a payout was created") };
     kit.answered(success(DAY));
     let restriction = Restriction { in_barred: true, out_barred: false };

@@ -45,7 +45,7 @@ pub(crate) fn makes(transfer: MakeTransfer) -> Command {
 /// A withdrawal to the own card `card-1`, sent at once.
 pub(crate) fn withdraws(account: AccountId, amount: Minor, fee: Minor) -> CreatePayout {
     let (to, currency) = (PayTo::Bank(own_card("card-1")), Currency::Cny);
-    CreatePayout { account, to, amount, fee, currency, send_now: true }
+    CreatePayout { account, to, amount, fee, currency, send_now: true, bank: None, channel: None }
 }
 
 /// The command of a top-up under `agreement-1`.
@@ -56,7 +56,7 @@ pub(crate) fn tops_up(account: AccountId, amount: Minor) -> CreateTopUp {
 /// A card that pays a top-up over EPCC under this agreement.
 pub(crate) fn under(agreement: &str) -> TopUpFrom {
     let (agreement, mask) = (String::from(agreement), String::from("622202******1234"));
-    TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask }
+    TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask, channel: None }
 }
 
 /// The command of a top-up at UnionPay's page.
@@ -160,7 +160,8 @@ impl Kit {
 
     /// The command of a batch of the current accounting day for which the enrichment named these accounts' banks.
     pub(crate) fn batch(&self, number: u32, named: &[AccountId]) -> Command {
-        let enriched = named.iter().map(|account| Enriched { account: *account, bank: Some(bank()) }).collect();
+        let enriched =
+            named.iter().map(|account| Enriched { account: *account, bank: Some(bank()), channel: None }).collect();
         let date = self.today();
         Command::WithdrawalBatch(WithdrawalBatchCommand::Run(RunWithdrawalBatch { date, number, enriched }))
     }

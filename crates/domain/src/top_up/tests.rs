@@ -188,7 +188,7 @@ fn bad_input_is_refused() {
     let good = || tops_up(account, 100);
     let shown = |rail, mask: &str| {
         let (agreement, mask) = (String::from("agreement-1"), String::from(mask));
-        TopUpFrom::Agreement { rail, agreement, mask }
+        TopUpFrom::Agreement { rail, agreement, mask, channel: None }
     };
     let at_page = |rail, url: Option<&str>| TopUpFrom::Page { rail, return_url: url.map(String::from), channel: None };
     let table = [
@@ -222,7 +222,7 @@ fn a_card_is_debited_over_unionpay_too() {
     let mut kit = Kit::new();
     let account = kit.wallet(0);
     let (agreement, mask) = (String::from("token-1"), String::from("622202******1234"));
-    let from = TopUpFrom::Agreement { rail: Rail::UnionPay, agreement: agreement.clone(), mask };
+    let from = TopUpFrom::Agreement { rail: Rail::UnionPay, agreement: agreement.clone(), mask, channel: None };
     let Reply::TopUp(id) = kit.given(asks(CreateTopUp { from, ..tops_up(account, AMOUNT) })) else {
         panic!("a top-up was made")
     };

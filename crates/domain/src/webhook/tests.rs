@@ -199,6 +199,8 @@ fn settlements_and_payouts_of_the_merchant_are_announced() {
         fee: 1,
         currency: crate::money::Currency::Cny,
         send_now: true,
+        bank: None,
+        channel: None,
     };
     kit.given(Command::CreatePayout(payout.clone()));
     kit.answered(declined(FailureClass::Bank));

@@ -74,8 +74,8 @@ fn the_incident_225_due_with_the_enrichment_down_are_all_paid_once_by_the_next_b
     let empty = || Bank { name: String::new(), ..bank() };
     let half_down = accounts.iter().enumerate().filter_map(|(at, account)| match at % 4 {
         0 | 1 => None,
-        2 => Some(Enriched { account: *account, bank: None }),
-        _ => Some(Enriched { account: *account, bank: Some(empty()) }),
+        2 => Some(Enriched { account: *account, bank: None, channel: None }),
+        _ => Some(Enriched { account: *account, bank: Some(empty()), channel: None }),
     });
     let (date, number, enriched) = (kit.today(), 1, half_down.collect());
     let command = RunWithdrawalBatch { date, number, enriched };
@@ -388,7 +388,7 @@ fn bad_batches_are_refused() {
         let number = 1;
         Command::WithdrawalBatch(WithdrawalBatchCommand::Run(RunWithdrawalBatch { date, number, enriched }))
     };
-    let one = Enriched { account, bank: Some(bank()) };
+    let one = Enriched { account, bank: Some(bank()), channel: None };
     let table = [
         (run(date("2026-03-04"), vec![]), RefusalCode::DayClosed),
         (run(date("2026-03-06"), vec![]), RefusalCode::DayNotOpen),
@@ -414,6 +414,28 @@ fn a_bank_without_name_or_number_is_no_bank() {
     for code in ["31329000001", "3132900000177", "31329000001x"] {
         assert!(!of(&good.name, code).is_valid(), "{code}");
     }
+}
+
+#[test]
+fn every_try_leaves_by_the_channel_that_the_snapshot_names() {
+    let (mut kit, account, _) = planned();
+    let enriched = vec![Enriched { account, bank: Some(bank()), channel: Some("b".to_string()) }];
+    let run = RunWithdrawalBatch { date: kit.today(), number: 1, enriched };
+    kit.given(Command::WithdrawalBatch(WithdrawalBatchCommand::Run(run)));
+    let snapshot = first(&kit).snapshot;
+    assert_eq!(snapshot.channel_name().to_string(), "epcc_b");
+    // A field more than before, and none where the first channel is meant.
+    for (channel, length) in [(Some("b".to_string()), 0x88), (None, 0x86)] {
+        let snapshot = Snapshot { channel, ..snapshot.clone() };
+        let bytes = minicbor::to_vec(&snapshot).unwrap();
+        assert_eq!((bytes[0], minicbor::decode::<Snapshot>(&bytes).unwrap()), (length, snapshot));
+    }
+    assert_eq!(kit.answered(busy()).channel.as_deref(), Some("b"));
+    kit.restore();
+    rings(&mut kit);
+    assert_eq!(kit.waiting().channel.as_deref(), Some("b"), "what failed goes on to no other channel");
+    let wrong = Snapshot { channel: Some("B".to_string()), ..snapshot };
+    assert_eq!(wrong.validate().unwrap_err().code, RefusalCode::ValueInvalid);
 }
 
 #[test]

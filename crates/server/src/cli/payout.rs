@@ -17,6 +17,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel payout create acc_51 --to settlement --amount 100000 --send
   lintel payout create acc_42 --to bank --bank-account account.json --amount 5000
+  lintel payout create acc_42 --to bank --bank-account account.json --amount 5000 --bank-name ICBC --bank-code 102100099996
   lintel payout send pay_5
   lintel payout list --status unknown
   lintel payout cancel pay_5
@@ -69,6 +70,12 @@ pub(crate) enum Payout {
         /// The account's currency.
         #[arg(long, value_name = "CODE", default_value = "CNY")]
         currency: String,
+        /// The receiver's bank, where it is known: its name.
+        #[arg(long, value_name = "NAME", requires = "bank_code")]
+        bank_name: Option<String>,
+        /// And its interbank number: 12 digits. Rules of routing may go by it.
+        #[arg(long, value_name = "DIGITS", requires = "bank_name")]
+        bank_code: Option<String>,
         /// Send it in the same step.
         #[arg(long)]
         send: bool,
@@ -102,7 +109,7 @@ pub(crate) enum Payout {
     },
 }
 
-const PAYOUT: [Field; 21] = [
+const PAYOUT: [Field; 22] = [
     text("id"),
     text("kind"),
     text("account"),
@@ -111,6 +118,7 @@ const PAYOUT: [Field; 21] = [
     text("bank_account/holder"),
     text("card"),
     text("bank/name"),
+    text("channel"),
     text("withdrawal"),
     money("amount"),
     money("fee"),
@@ -154,9 +162,12 @@ impl Payout {
                 let text = page(&PAYOUTS, &payouts, None);
                 Ok(Answer::new(payouts, text))
             }
-            Self::Create { account, to, bank_account, amount, fee, currency, send } => {
-                let body = json!({"account": account, "to": {"type": to}, "amount": amount, "fee": fee,
+            Self::Create { account, to, bank_account, amount, fee, currency, bank_name, bank_code, send } => {
+                let mut body = json!({"account": account, "to": {"type": to}, "amount": amount, "fee": fee,
                     "currency": currency, "send_now": send});
+                if let (Some(name), Some(code)) = (bank_name, bank_code) {
+                    body["bank"] = json!({"name": name, "code": code});
+                }
                 create(client, body, bank_account.as_deref())
             }
             Self::Send { id } => Ok(shown(client.post(&target(&["v1", "payouts", id, "send"], &[]), &json!({}))?)),

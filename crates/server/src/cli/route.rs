@@ -25,6 +25,7 @@ Examples:
   lintel route explain --instrument debit_card --bank 102 --amount 500000
   lintel route explain --instrument redirect --amount 500000 --success epcc=940/1000 --success unionpay=990/1000
   lintel route explain --file new.toml --instrument credit_card --amount 100 --offered unionpay,unionpay_acme --json
+  lintel route explain --instrument payout --bank 102 --amount 500000     where what leaves would go
   lintel route check new.toml
   lintel route now --instrument debit_card --bank 102 --amount 500000     by a running platform's rules and rates
 
@@ -49,10 +50,10 @@ pub(crate) enum Route {
     },
 }
 
-/// A payment that names no channel.
+/// A payment that names no channel, or a payout.
 #[derive(Debug, Args)]
 struct Payment {
-    /// debit_card, credit_card or redirect.
+    /// debit_card, credit_card, redirect or payout.
     #[arg(long)]
     instrument: String,
     /// The first three digits of the bank's interbank number, such as 102.
@@ -61,7 +62,7 @@ struct Payment {
     /// Minor units, such as 500000 for 5,000.00.
     #[arg(long)]
     amount: Minor,
-    /// Channels that the card has agreements at, with commas between; all that are configured unless said.
+    /// Channels that the card has agreements at, with commas between; all that are configured, and may carry it, unless said.
     #[arg(long, value_delimiter = ',', value_name = "CHANNEL")]
     offered: Vec<String>,
 }
@@ -167,8 +168,9 @@ impl Explain {
             self.file.as_ref().or_else(|| Some(&config.routing.file).filter(|file| !file.as_os_str().is_empty()));
         let routing = file.map_or_else(|| Ok(Routing::default()), |file| routing::read(file))?;
         let paying = Paying::ALL.into_iter().find(|paying| paying.name() == asked.instrument);
-        let paying = paying
-            .with_context(|| format!("--instrument {}: use debit_card, credit_card or redirect", asked.instrument))?;
+        let paying = paying.with_context(|| {
+            format!("--instrument {}: use debit_card, credit_card, redirect or payout", asked.instrument)
+        })?;
         if let Some(bank) = asked.bank.as_deref().filter(|bank| !is_bank(bank)) {
             bail!("--bank {bank}: use the first three digits of its interbank number, such as 102");
         }
@@ -181,7 +183,8 @@ impl Explain {
             configured = named.filter_map(|name| ChannelName::parse(name)).collect();
             configured.extend([Rail::Epcc, Rail::UnionPay].map(ChannelName::from));
         }
-        let offered = if offered.is_empty() { configured.iter().cloned().collect() } else { offered };
+        let mut offered = if offered.is_empty() { configured.iter().cloned().collect() } else { offered };
+        offered.retain(|name| paying.travels(name.rail));
         let asked = Asked { paying, bank: asked.bank.clone(), amount: asked.amount, offered };
         let chosen = Shown::from(routing.route(&asked, &Known { configured, success }));
         print(&if self.json { of_programs(&chosen)? } else { of_people(&chosen) });

@@ -267,7 +267,7 @@ async fn recorded(app: &App, offered: &[Alternative], said: CardFacts) -> Result
 }
 
 /// Where the rules of routing send it: first the one that is asked, then where a definite failure goes on.
-async fn routed(app: &App, asked: &Asked) -> Result<Vec<ChannelName>, ApiError> {
+pub(super) async fn routed(app: &App, asked: &Asked) -> Result<Vec<ChannelName>, ApiError> {
     let route = app.router.route(asked).await.map_err(|error| ApiError::internal("choosing a channel", &error))?;
     let (rule, channels) = (route.rule.as_deref().unwrap_or("none"), &route.channels);
     tracing::debug!(rule, ?channels, amount = asked.amount, "a payment was routed");

@@ -1,10 +1,11 @@
 //! Payouts and withdrawals: money from an account to a bank account.
 
 use axum::extract::State;
+use channels::routing::{Asked, Paying};
 use domain::account::Owner;
 use domain::attempt::FailureClass;
 use domain::ids::{AccountId, PayoutId};
-use domain::money::Currency;
+use domain::money::{Currency, Minor};
 use domain::payout::{
     Bank, CancelReason, CreatePayout, Destination, PayTo, Payout, PayoutAction, PayoutKind, PayoutStatus,
 };
@@ -20,7 +21,11 @@ use super::bank_account::{BankAccountView, WireBankAccount, customer_of};
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
+use super::payment::routed;
 use super::wire::{Amount, parse, parse_some, time_text, word};
+
+/// Digits of the interbank number (联行号) by which rules name a bank.
+const BANK_DIGITS: usize = 3;
 
 /// What to pay.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -46,6 +51,8 @@ pub(crate) struct NewPayout {
     /// The caller's own number of it, 1 to 64 bytes: a key beside the `Idempotency-Key`, and signed with the body. The
     /// same number with the same body gets the first answer. It is bound alone: no answer shows it.
     out_payout_no: Option<String>,
+    /// The receiver's bank, where the institution knows it; a merchant leaves it out. Rules of routing may go by it.
+    bank: Option<WireBank>,
 }
 
 const fn nothing() -> Amount {
@@ -163,6 +170,9 @@ pub(crate) struct PayoutView {
     card: Option<String>,
     /// The receiver's bank, where it is known.
     bank: Option<WireBank>,
+    /// The channel that it leaves by: called as its network, or a further one of that; null of one to the own 2206.
+    #[schema(example = "epcc")]
+    channel: Option<String>,
     /// The automatic withdrawal that it is a try of.
     #[schema(example = "wdr_4")]
     withdrawal: Option<String>,
@@ -212,6 +222,7 @@ impl PayoutView {
             freeze: payout.freeze.map(|id| id.to_string()),
             card: receiver.and_then(|receiver| receiver.token.clone()),
             bank: payout.bank.as_ref().map(WireBank::show),
+            channel: receiver.map(|_| payout.channel_name().to_string()),
             withdrawal: payout.withdrawal.map(|id| id.to_string()),
             allowed_actions: payout.allowed_actions().iter().copied().map(PayoutAction::name).collect(),
         }
@@ -220,6 +231,18 @@ impl PayoutView {
 
 fn payer(state: &domain::State, id: PayoutId) -> Result<Owner, Refusal> {
     Ok(state.account(state.payout(id)?.account, "account")?.owner)
+}
+
+/// The word of the channel that what leaves goes by, as the rules of routing choose; none for the first, which is the only choice where
+/// no other pays out.
+pub(super) async fn leaves_by(app: &App, bank: Option<&Bank>, amount: Minor) -> Result<Option<String>, ApiError> {
+    let offered = app.router.paying_out();
+    if offered.len() < 2 {
+        return Ok(None);
+    }
+    let bank = bank.and_then(|bank| bank.code.get(..BANK_DIGITS)).map(str::to_owned);
+    let asked = Asked { paying: Paying::Payout, bank, amount, offered: offered.to_vec() };
+    Ok(routed(app, &asked).await?.into_iter().next().and_then(|channel| channel.word))
 }
 
 async fn pay_to(app: &App, account: AccountId, to: WireDestination) -> Result<PayTo, ApiError> {
@@ -239,8 +262,8 @@ async fn pay_to(app: &App, account: AccountId, to: WireDestination) -> Result<Pa
 
 /// Create a payout or withdrawal
 ///
-/// Amount and fee are held at once; it leaves when it is sent. The fee is that of the fee plan of today. `out_payout_no` is a key of
-/// its own, where it is named.
+/// Amount and fee are held at once; it leaves when it is sent. The fee is that of the fee plan of today. Where several channels pay out,
+/// the rules of routing choose one now. `out_payout_no` is a key of its own, where it is named.
 #[utoipa::path(post, path = "/v1/payouts", tag = "payout", responses((status = OK, body = PayoutView)))]
 pub(crate) async fn create(State(app): State<App>, caller: Caller, Json(new): Json<NewPayout>) -> Answered<PayoutView> {
     let account: AccountId = parse(&new.account, "account")?;
@@ -249,6 +272,16 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, Json(new): Js
         return Err(ApiError::forbidden("the fee plan or the institution sets the fee of a payout; leave it out"));
     }
     let meta = caller.meta_numbered("out_payout_no", new.out_payout_no.as_deref())?;
+    if new.bank.is_some() && caller.merchant.is_some() {
+        return Err(ApiError::forbidden("only the institution says at which bank a receiver is; leave bank out"));
+    }
+    let bank = new.bank.map(WireBank::bank);
+    let channel = match &new.to {
+        WireDestination::Bank { .. } | WireDestination::Settlement => {
+            leaves_by(&app, bank.as_ref(), new.amount.0).await?
+        }
+        WireDestination::Company => None,
+    };
     let command = CreatePayout {
         account,
         to: pay_to(&app, account, new.to).await?,
@@ -256,6 +289,8 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, Json(new): Js
         fee: new.fee.0,
         currency: Currency::parse(&new.currency)?,
         send_now: new.send_now,
+        bank,
+        channel,
     };
     change(&app, meta, Command::CreatePayout(command)).await
 }

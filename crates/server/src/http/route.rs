@@ -16,12 +16,12 @@ use super::payment::card_channel;
 use super::rates::RateView;
 use super::wire::word;
 
-/// A payment that names no channel.
+/// A payment that names no channel, or a payout.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RouteQuery {
-    /// `debit_card`, `credit_card` or `redirect`.
+    /// `debit_card`, `credit_card`, `redirect` or `payout`.
     #[param(example = "debit_card")]
     instrument: String,
     /// The first three digits of the bank's interbank number.
@@ -30,7 +30,8 @@ pub(crate) struct RouteQuery {
     /// Minor units.
     #[param(example = 500_000)]
     amount: Minor,
-    /// Channels that the card has agreements at, by name, with commas between; all that are configured unless said.
+    /// Channels that the card has agreements at, by name, with commas between; all that are configured unless said. Of a payout all that
+    /// pay out.
     #[param(example = "epcc,unionpay,unionpay_acme")]
     offered: Option<String>,
 }
@@ -92,10 +93,12 @@ pub(crate) async fn explain(
         return Err(ApiError::malformed("amount", format!("{} is no amount to pay: use 1 or more", query.amount)));
     }
     let offered = match query.offered.as_deref() {
-        None => app.router.configured(),
+        None => app.router.offered(paying),
         Some(names) => {
             let named = names.split(',').map(|name| card_channel(name.trim(), "offered"));
-            named.collect::<Result<Vec<_>, _>>()?
+            let mut named = named.collect::<Result<Vec<_>, _>>()?;
+            named.retain(|name| paying.travels(name.rail));
+            named
         }
     };
     let asked = Asked { paying, bank: query.bank, amount: query.amount, offered };

@@ -21,7 +21,7 @@ use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::front_page::{self, FrontPageView};
 use super::list::{ListAnswer, PageView, list_query};
-use super::payment::{CARD_RAILS, page_channel};
+use super::payment::{card_channel, page_channel};
 use super::payout::FailureView;
 use super::wire::{Amount, parse, parse_some, time_text, word};
 
@@ -38,7 +38,8 @@ pub(crate) struct NewTopUp {
     /// The card as it may be shown: 6 + 4.
     #[schema(example = "622202******2230")]
     mask: Option<String>,
-    /// The network of the agreement: `epcc` or `unionpay`; `epcc` unless said.
+    /// The network of the agreement: `epcc` or `unionpay`, `epcc` unless said; or a further channel of one. An agreement that was signed
+    /// here goes over the channel that signed it, else one over the network's first.
     #[schema(example = "epcc")]
     rail: Option<String>,
     /// The payer pays at the channel's own page.
@@ -71,8 +72,13 @@ pub(crate) struct TopUpRedirect {
 async fn from(app: &App, new: &mut NewTopUp, amount: Minor) -> Result<TopUpFrom, ApiError> {
     match (new.agreement.take(), new.mask.take(), new.rail.take(), new.redirect.take()) {
         (Some(agreement), Some(mask), rail, None) => {
-            let rail = rail.map(|rail| word(&rail, "rail", &CARD_RAILS, Rail::name)).transpose()?;
-            Ok(TopUpFrom::Agreement { rail: rail.unwrap_or(Rail::Epcc), agreement, mask })
+            let ChannelName { rail, word: channel } =
+                rail.map_or(Ok(Rail::Epcc.into()), |name| card_channel(&name, "rail"))?;
+            if let Some(word) = &channel {
+                // A network alone may be named before its channel is there: what it is asked waits for that.
+                super::channel::route(app, &ChannelName { rail, word: Some(word.clone()) })?;
+            }
+            Ok(TopUpFrom::Agreement { rail, agreement, mask, channel })
         }
         (None, None, None, Some(TopUpRedirect { rail, return_url })) => {
             let channel = page_channel(app, rail.as_deref(), amount).await;

@@ -49,6 +49,9 @@ pub(crate) struct WithdrawalView {
     /// Where every try of it goes.
     bank_account: Option<BankAccountView>,
     bank: WireBank,
+    /// The channel that every try of it leaves by: called as its network, or a further one of that.
+    #[schema(example = "epcc")]
+    channel: String,
     amount: Amount,
     fee: Amount,
     /// The version of the fee plan that gave the fee when it was made; every try costs the same.
@@ -92,6 +95,7 @@ impl WithdrawalView {
             bank: WireBank::show(&snapshot.bank),
             amount: Amount(snapshot.amount),
             fee: Amount(snapshot.fee),
+            channel: snapshot.channel_name().to_string(),
             fee_plan: snapshot.fee_plan.map(|id| id.to_string()),
             currency: snapshot.currency.code(),
             status: withdrawal.status.name(),

@@ -1,9 +1,12 @@
 //! Batches of automatic withdrawals: what is due, running one with what the enrichment answered, which failures are tried
 //! again.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use domain::calendar::Date;
-use domain::ids::{RetryRuleId, WithdrawalBatchId};
+use domain::ids::{AccountId, RetryRuleId, WithdrawalBatchId};
+use domain::money::Minor;
 use domain::withdrawal_batch::{
     self, Enriched, MAX_ENRICHED, RefusedPlan, RetryRule, RunWithdrawalBatch, WithdrawalBatch, WithdrawalBatchCommand,
 };
@@ -17,7 +20,7 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
-use super::payout::WireBank;
+use super::payout::{WireBank, leaves_by};
 use super::wire::{Amount, date_text, parse, parse_some, time_text};
 
 /// Due on which day.
@@ -212,10 +215,30 @@ pub(crate) async fn due(
     .await
 }
 
+/// Has the rules of routing choose the channel of each withdrawal, by its bank and by what is due of it now.
+async fn choose_channels(app: &App, date: Date, enriched: &mut [Enriched]) -> Result<(), ApiError> {
+    if app.router.paying_out().len() < 2 {
+        return Ok(());
+    }
+    let due = move |state: &domain::State| {
+        let amounts = withdrawal_batch::due(state, date).map(|due| (due.account, due.amount));
+        Ok(amounts.collect::<BTreeMap<AccountId, Minor>>())
+    };
+    let amounts = app.look(due).await?.view;
+    for one in enriched {
+        // What is not due, or has no bank, makes no withdrawal.
+        if let (Some(bank), Some(amount)) = (&one.bank, amounts.get(&one.account)) {
+            one.channel = leaves_by(app, Some(bank), *amount).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Run a batch of automatic withdrawals
 ///
 /// What earlier batches carried over is tried again; then each due plan whose bank is named makes a withdrawal, which is
-/// sent at once. A plan without a valid answer of the enrichment stays due, and nobody is told.
+/// sent at once, over the channel that the rules of routing choose where several pay out. A plan without a valid answer of the
+/// enrichment stays due, and nobody is told.
 #[utoipa::path(
     post, path = "/v1/withdrawal-batches", tag = "withdrawal_batch",
     responses((status = OK, body = WithdrawalBatchView))
@@ -228,10 +251,12 @@ pub(crate) async fn run(
     caller.operator()?;
     let read = |(at, wire): (usize, WireEnriched)| -> Result<Enriched, ApiError> {
         let account = parse(&wire.account, &format!("enriched[{at}].account"))?;
-        Ok(Enriched { account, bank: wire.bank.map(WireBank::bank) })
+        Ok(Enriched { account, bank: wire.bank.map(WireBank::bank), channel: None })
     };
-    let enriched = new.enriched.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
-    let run = RunWithdrawalBatch { date: parse(&new.date, "date")?, number: new.number, enriched };
+    let mut enriched = new.enriched.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+    let date: Date = parse(&new.date, "date")?;
+    choose_channels(&app, date, &mut enriched).await?;
+    let run = RunWithdrawalBatch { date, number: new.number, enriched };
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::WithdrawalBatch(id) = reply else { return None };
         state.withdrawal_batch(*id).ok().map(WithdrawalBatchView::of)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use ark::Vault;
 use ark::keys::KeyUse;
+use channels::OperationKind;
 use domain::channel::ChannelName;
 use node::executor::Patience;
 use store::Database;
@@ -61,8 +62,9 @@ pub(super) fn executor(
 /// # Errors
 /// Rules that cannot be.
 pub(super) fn router(config: &Config, executor: &Executor, (store, clock): (&Arc<Database>, &Clock)) -> Result<Router> {
-    let configured = executor.routes.keys().cloned().collect();
-    Router::new(&config.routing, configured, store.clone(), clock.clone())
+    let pays_out = |route: &Route| route.channel.manifest().supported(OperationKind::Pay).is_some();
+    let channels = executor.routes.iter().map(|(name, route)| (name.clone(), pays_out(route))).collect();
+    Router::new(&config.routing, &channels, store.clone(), clock.clone())
 }
 
 /// What tells webhooks, and the way to it; `written` is the position of the last checkpoint.

@@ -295,22 +295,19 @@ fn taken(state: &State, reply: &Reply) -> Option<Clearing> {
 /// # Errors
 /// [`FetchError`], of the first channel whose list cannot be had or is not believed, once the others' lists are booked.
 pub(crate) async fn fetch_returns(executor: &Executor, meta: &Meta, date: Date) -> Result<Returned, FetchError> {
-    let pays = |route: &&Route| route.channel.manifest().supported(OperationKind::Pay).is_some();
-    // Payouts and advances leave by the first channel of a rail.
-    let first = executor.routes.iter().filter(|(name, _)| name.word.is_none()).map(|(_, route)| route);
-    let routes: Vec<&Route> = first.filter(pays).collect();
+    let pays = |route: &Route| route.channel.manifest().supported(OperationKind::Pay).is_some();
+    let routes: Vec<(&ChannelName, &Route)> = executor.routes.iter().filter(|(_, route)| pays(route)).collect();
     if routes.is_empty() {
         return Err(FetchError::NoChannel("payouts"));
     }
     let (mut returned, mut without) = (Returned::default(), None);
     // What the others tell of came with their notifications.
-    for route in routes.into_iter().filter(|route| route.channel.manifest().lists_returns) {
-        let rail = route.channel.manifest().rail;
-        match alarmed(rail.name(), "returns", list(executor, route, date).await) {
+    for (name, route) in routes.into_iter().filter(|(_, route)| route.channel.manifest().lists_returns) {
+        match alarmed(name.rail.name(), "returns", list(executor, route, date).await) {
             Ok(listed) => {
                 for back in listed {
                     returned.listed += 1;
-                    book(executor, meta, rail, back, &mut returned).await?;
+                    book(executor, meta, name, back, &mut returned).await?;
                 }
             }
             Err(error) => without = without.or(Some(error)),
@@ -328,21 +325,21 @@ async fn list(executor: &Executor, route: &Route, date: Date) -> Result<Vec<Retu
     Ok(channel.returns(&request, &response)?.into_inner())
 }
 
-/// Books one payment that came back, as the channel of its rail says, and counts what became of it.
+/// Books one payment that came back, as the channel says that paid it, and counts what became of it.
 ///
 /// # Errors
 /// [`FetchError::Unavailable`].
 pub(crate) async fn book(
     executor: &Executor,
     meta: &Meta,
-    rail: Rail,
+    by: &ChannelName,
     back: Return,
     returned: &mut Returned,
 ) -> Result<(), FetchError> {
     let Return { serial, amount, currency, return_date: date, reference, .. } = back;
     let platform = &executor.platform;
-    let asked = serial.clone();
-    let look = move |state: &State| sent_under(state, (rail, asked.as_str()), (amount, currency));
+    let (asked, by) = (serial.clone(), by.clone());
+    let look = move |state: &State| sent_under(state, (&by, asked.as_str()), (amount, currency));
     let (found, position) = recall::see(platform, &executor.store, look).await?;
     returned.position = position;
     let command = match found {
@@ -375,19 +372,18 @@ enum Sent {
     Advance(AdvanceId),
 }
 
-/// What a serial stands for on a rail, and whether the books have it that it came back. Own money is paid on another rail than payouts, and
+/// What a serial stands for at a channel, and whether the books have it that it came back. Own money is paid on another rail than payouts, and
 /// no channel speaks for another's.
 fn sent_under(
     state: &State,
-    (rail, serial): (Rail, &str),
+    (by, serial): (&ChannelName, &str),
     money: (domain::money::Minor, domain::money::Currency),
 ) -> Result<(Sent, bool), Refusal> {
     let unknown = |message: String| Refusal::new(RefusalCode::PayoutUnknown, "serial", message);
     let attempt = attempt_of_serial(serial).and_then(|id| state.attempts.get(id.0));
-    let there = (rail, None);
-    let sent = attempt.filter(|it| it.serial() == serial && (it.rail, it.channel.as_deref()) == there);
+    let sent = attempt.filter(|it| it.serial() == serial && it.channel_name() == *by);
     let Some(attempt) = sent else {
-        return Err(unknown(format!("no payout was sent under serial {serial:.40} on {}", rail.name())));
+        return Err(unknown(format!("no payout was sent under serial {serial:.40} on {by}")));
     };
     let sent = match attempt.purpose {
         Purpose::Payout(id) => Sent::Payout(id),
@@ -500,7 +496,7 @@ mod tests {
         let serial = attempt.serial();
         state.attempts.put(1, attempt.clone());
         let code = |state: &State, serial: &str, amount| {
-            sent_under(state, (Rail::Epcc, serial), (amount, Currency::Cny)).map_err(|refusal| refusal.code)
+            sent_under(state, (&Rail::Epcc.into(), serial), (amount, Currency::Cny)).map_err(|refusal| refusal.code)
         };
         assert_eq!(code(&state, "nonsense", 5_000), Err(RefusalCode::PayoutUnknown));
         assert_eq!(code(&state, &serial.replace("2026", "2025"), 5_000), Err(RefusalCode::PayoutUnknown));
@@ -509,7 +505,7 @@ mod tests {
         state.attempts.put(1, Attempt { purpose: Purpose::Advance(AdvanceId(3)), ..attempt.clone() });
         assert_eq!(code(&state, &serial, 4_999), Err(RefusalCode::ValueInvalid));
         assert_eq!(code(&state, &serial, 5_000), Err(RefusalCode::AdvanceUnknown), "adv_3 is not there");
-        let other = sent_under(&state, (Rail::OwnBank, serial.as_str()), (5_000, Currency::Cny)).unwrap_err();
+        let other = sent_under(&state, (&Rail::OwnBank.into(), serial.as_str()), (5_000, Currency::Cny)).unwrap_err();
         assert_eq!(other.code, RefusalCode::PayoutUnknown, "no channel speaks for another's: {other}");
         state.attempts.put(1, Attempt { purpose: Purpose::Leg(LegId(1)), ..attempt });
         assert_eq!(code(&state, &serial, 5_000), Err(RefusalCode::PayoutUnknown));

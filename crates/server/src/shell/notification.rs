@@ -114,13 +114,9 @@ pub(crate) async fn take(
                 ) => settle(executor, id, outcome).await,
             }
         }
-        // Payouts and advances leave by the first channel of a rail, and none speaks for another.
-        Notified::Returned(_) if name.word.is_some() => {
-            Err(NotTaken::Mismatch(format!("nothing is paid to bank accounts over {name}, so nothing comes back")))
-        }
         Notified::Returned(back) => {
             let mut returned = Returned::default();
-            let booked = clearing::book(executor, &meta(), name.rail, back, &mut returned).await;
+            let booked = clearing::book(executor, &meta(), name, back, &mut returned).await;
             match (booked, returned) {
                 (Ok(()), Returned { refused, .. }) if !refused.is_empty() => {
                     Err(NotTaken::Mismatch(refused.into_iter().map(|(_, refusal)| refusal.to_string()).collect()))

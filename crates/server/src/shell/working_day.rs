@@ -41,9 +41,9 @@ pub(crate) fn channels_with_files(executor: &Executor) -> Vec<ChannelName> {
     executor.routes.iter().filter(gives).map(|(name, _)| name.clone()).collect()
 }
 
-/// Whether one of the channels by which payouts and advances leave, each its rail's first, lists what came back.
+/// Whether one of the channels by which payouts and advances leave lists what came back.
 fn lists_returns(executor: &Executor) -> bool {
-    executor.routes.iter().any(|(name, route)| name.word.is_none() && route.channel.manifest().lists_returns)
+    executor.routes.values().any(|route| route.channel.manifest().lists_returns)
 }
 
 /// Takes the steps that have times, as long as the platform runs.

@@ -62,6 +62,7 @@ mod merchant_client_wallets;
 mod merging;
 mod open;
 mod orders;
+mod out_routes;
 mod outflow;
 mod own_keys;
 mod own_money;

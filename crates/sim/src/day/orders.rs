@@ -119,7 +119,16 @@ impl Day {
         let (account, name) = (secrets().account.clone(), secrets().name.clone());
         let to = PayTo::Bank(Receiver { account, name, own: true, token: Some("card-1".into()) });
         let (account, amount) = (*random.pick(&self.wallets)?, random.between(1_000, 100_000));
-        Some(Command::CreatePayout(CreatePayout { account, to, amount, fee: 0, currency: CNY, send_now: true }))
+        Some(Command::CreatePayout(CreatePayout {
+            account,
+            to,
+            amount,
+            fee: 0,
+            currency: CNY,
+            send_now: true,
+            bank: None,
+            channel: None,
+        }))
     }
 }
 
@@ -139,7 +148,7 @@ impl World {
             accounts.filter(|account| account.subject == Subject::Personal).map(|account| account.id).collect();
         for (number, account) in wallets.iter().copied().enumerate() {
             let (agreement, mask) = (format!("wallet-{number}"), "622202******1234".into());
-            let from = TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask };
+            let from = TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask, channel: None };
             let top_up = CreateTopUp { account, from, amount: FILLED, currency: CNY, device: None };
             self.chore(Chore::Ask(Box::new(Command::TopUp(TopUpCommand::Create(top_up)))));
         }

@@ -69,7 +69,7 @@ impl World {
             device: None,
         })));
         let (agreement, mask) = ("AG-1".into(), "622202******0001".into());
-        let from = TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask };
+        let from = TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask, channel: None };
         let top_up = CreateTopUp { account: one, from, amount: 500, currency, device: None };
         self.given(Command::TopUp(TopUpCommand::Create(top_up)));
         self.came_back(one);
@@ -81,7 +81,8 @@ impl World {
     /// A withdrawal to an own card that came back.
     fn came_back(&mut self, account: AccountId) {
         let (to, currency) = (PayTo::Bank(own_card()), Currency::Cny);
-        let create = CreatePayout { account, to, amount: 100, fee: 0, currency, send_now: true };
+        let create =
+            CreatePayout { account, to, amount: 100, fee: 0, currency, send_now: true, bank: None, channel: None };
         let Reply::Payout(payout) = self.given(Command::CreatePayout(create)) else { panic!("not a payout") };
         self.answered(&Outcome::Success { reference: "ref".into(), clearing_date: date(3, 6), part: None });
         self.given(Command::ReturnPayout { payout, reference: "back".into(), date: date(3, 6) });
@@ -96,7 +97,7 @@ impl World {
         self.given(Command::WithdrawalBatch(WithdrawalBatchCommand::SetRetryRule { code, retryable: false }));
         let bank = Some(Bank { name: "上海银行".into(), code: "313290000017".into() });
         let date = self.state.days.posting_date(None).unwrap();
-        let run = RunWithdrawalBatch { date, number: 1, enriched: vec![Enriched { account, bank }] };
+        let run = RunWithdrawalBatch { date, number: 1, enriched: vec![Enriched { account, bank, channel: None }] };
         self.given(Command::WithdrawalBatch(WithdrawalBatchCommand::Run(run)));
         self.answered(&Outcome::Declined { class: FailureClass::System, code: "E1".into() });
     }

@@ -247,6 +247,8 @@ impl World {
             fee: 1,
             currency,
             send_now: true,
+            bank: None,
+            channel: None,
         }));
         self.answered(&Outcome::Unknown);
     }

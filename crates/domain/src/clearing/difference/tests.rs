@@ -407,7 +407,16 @@ fn sent(kit: &mut Kit) -> PayoutId {
     let merchant = kit.landlord();
     let account = kit.state.merchant(merchant).unwrap().available;
     kit.fund(account, 5_000);
-    let create = CreatePayout { account, to: PayTo::Settlement, amount: 1_000, fee: 0, currency: CNY, send_now: true };
+    let create = CreatePayout {
+        account,
+        to: PayTo::Settlement,
+        amount: 1_000,
+        fee: 0,
+        currency: CNY,
+        send_now: true,
+        bank: None,
+        channel: None,
+    };
     let Reply::Payout(payout) = kit.given(Command::CreatePayout(create)) else { panic!("a payout was created") };
     kit.answered(success(DAY));
     payout

@@ -31,6 +31,8 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
                 fee: minor(fee),
                 currency: Currency::Cny,
                 send_now: *rest == ["now"],
+                bank: None,
+                channel: None,
             };
             return Some(Step::named(name, Command::CreatePayout(create)));
         }

@@ -17,7 +17,16 @@ fn set_quota(kit: &mut Kit, link: TreeLinkId, single: Minor, day: Minor, month: 
 fn pay(account: AccountId, amount: Minor) -> Command {
     let to =
         PayTo::Bank(Receiver { account: sealed("6222**********0002"), name: sealed("*五"), own: false, token: None });
-    Command::CreatePayout(CreatePayout { account, to, amount, fee: 0, currency: Currency::Cny, send_now: false })
+    Command::CreatePayout(CreatePayout {
+        account,
+        to,
+        amount,
+        fee: 0,
+        currency: Currency::Cny,
+        send_now: false,
+        bank: None,
+        channel: None,
+    })
 }
 
 fn hold(kit: &Kit, account: AccountId, amount: Minor) -> Command {

@@ -45,7 +45,7 @@ impl Walk {
             settles: to == PayTo::Settlement,
             within: company.filter(|_| to == PayTo::Company),
         };
-        let command = CreatePayout { account, to, amount, fee, currency: CNY, send_now };
+        let command = CreatePayout { account, to, amount, fee, currency: CNY, send_now, bank: None, channel: None };
         let result = self.tries(Command::CreatePayout(command));
         // Sending may yet fail on sums out of range or a 2206 that takes no money; holding may not.
         assert!(if send_now { expected || result.is_err() } else { expected == result.is_ok() }, "{result:?}");
