@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use channels::registry::{CHANNELS, Entry};
@@ -272,6 +273,29 @@ fn dialogues_are_shown(fixtures: &[Fixture]) {
         shown(fixtures, &CHECKED, "real-name checks", &|ask| matches!(ask, Ask::RealName(_)));
         shown(fixtures, &FOUND, "queries of real-name checks", &|ask| matches!(ask, Ask::RealNameQuery { .. }));
     }
+}
+
+/// What the manifest names and no fixture shows does not pass.
+#[test]
+fn a_dialogue_without_its_fixtures_fails() {
+    let kinds: [fn(&Ask) -> bool; 6] = [
+        |ask| matches!(ask, Ask::Returns { .. }),
+        |ask| matches!(ask, Ask::Notify),
+        |ask| matches!(ask, Ask::SignUp(_)),
+        |ask| matches!(ask, Ask::Confirm { .. }),
+        |ask| matches!(ask, Ask::RealName(_)),
+        |ask| matches!(ask, Ask::RealNameQuery { .. }),
+    ];
+    let mut failed = 0;
+    for (entry, is_it) in CHANNELS.iter().flat_map(|entry| kinds.map(|kind| (entry, kind))) {
+        let mut fixtures = fixture::of(entry);
+        let had = fixtures.iter().flat_map(|fixture| &fixture.exchanges).any(|exchange| is_it(&exchange.ask));
+        fixtures.iter_mut().for_each(|fixture| fixture.exchanges.retain(|exchange| !is_it(&exchange.ask)));
+        let shown = catch_unwind(AssertUnwindSafe(|| dialogues_are_shown(&fixtures)));
+        assert_eq!(shown.is_err(), had, "{}", entry.name);
+        failed += usize::from(had);
+    }
+    assert!(failed > 10, "{failed}");
 }
 
 /// A format may have no word for an amount or a currency, and nothing else may be lacking. Then no case shows it, there is no currency
