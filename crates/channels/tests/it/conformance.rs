@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use channels::registry::{CHANNELS, Entry};
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 use crate::fixture::{self, AT, Ask, Case, Fixture, sealed};
 use crate::real_name::checks_names;
+use crate::words::{ASKED, CHECKED, FOUND, QUERIED, RETURNED, SIGNED, TOLD, proves};
 
 fn fixtures() -> impl Iterator<Item = Fixture> {
     CHANNELS.iter().flat_map(fixture::of)
@@ -43,7 +45,7 @@ fn responses_prove_what_the_fixture_says() {
     }
 }
 
-/// One bit of any byte of the body, or of a header that the fixture shows, and nothing is believed any more.
+/// One bit of any byte of the body, or of a header that the fixture shows, or an end that is missing, and nothing is believed any more.
 #[test]
 fn a_message_that_was_touched_is_not_believed() {
     for fixture in fixtures() {
@@ -58,6 +60,13 @@ fn a_message_that_was_touched_is_not_believed() {
                 for touched in touched(case) {
                     let judged = fixture::judged_of(&*fixture.channel, &exchange.ask, request.as_ref(), &touched);
                     assert_eq!(judged, refused, "{}: {}", fixture.path.display(), case.title);
+                }
+                // A list is as long as its day: it may break off anywhere.
+                let step = if matches!(exchange.ask, Ask::Returns { .. }) { 1 } else { 16 };
+                for end in (1..case.response.body.len()).step_by(step) {
+                    let cut = Response { body: case.response.body[..end].to_vec(), ..case.response.clone() };
+                    let judged = fixture::judged_of(&*fixture.channel, &exchange.ask, request.as_ref(), &cut);
+                    assert_eq!(judged, refused, "{}: {}, cut at {end}", fixture.path.display(), case.title);
                 }
             }
         }
@@ -86,74 +95,19 @@ fn touched(case: &Case) -> Vec<Response> {
     all
 }
 
-/// What a case must prove that shows this. A channel that takes an operation without doing it at once says "pending".
-fn proves(shows: &str) -> &'static [&'static str] {
-    match shows {
-        "success" => &["success", "answered", "matched"],
-        "part" => &["success"],
-        "taken" => &["success", "pending", "code_sent", "signed", "matched"],
-        "decline" => &["declined", "answered", "refused"],
-        "pending" => &["pending"],
-        "not-found" => &["not_found"],
-        "closed" => &["closed"],
-        "duplicate" => &["unknown", "pending"],
-        "unknown-field" => &["success", "pending", "answered", "code_sent", "signed", "matched"],
-        "forged" => &["unknown", "channel_signature"],
-        "wrong-amount" | "wrong-currency" | "wrong-merchant" | "contradiction" | "replayed" => {
-            &["unknown", "channel_signature", "channel_format"]
-        }
-        other => panic!("no case shows '{other}': fixtures/channels/README.md lists the words"),
-    }
-}
-
-/// What must be shown of each operation when it is asked for.
-const ASKED: [&str; 9] = [
-    "taken",
-    "decline",
-    "duplicate",
-    "unknown-field",
-    "forged",
-    "wrong-amount",
-    "wrong-currency",
-    "wrong-merchant",
-    "contradiction",
-];
-/// What must be shown of a query about it: the way out of every time-out.
-const QUERIED: [&str; 10] = [
-    "success",
-    "decline",
-    "pending",
-    "not-found",
-    "unknown-field",
-    "forged",
-    "wrong-amount",
-    "wrong-currency",
-    "wrong-merchant",
-    "contradiction",
-];
-/// What must be shown of notifications.
-const TOLD: [&str; 6] = ["success", "decline", "unknown-field", "forged", "wrong-merchant", "contradiction"];
-
-/// What must be shown of asking for a code, and of bringing it.
-const SIGNED: [&str; 6] = ["taken", "decline", "unknown-field", "forged", "wrong-merchant", "contradiction"];
-
-/// What must be shown of a real-name check, and of the query about it.
-const CHECKED: [[&str; 7]; 2] = [
-    ["taken", "decline", "duplicate", "unknown-field", "forged", "wrong-merchant", "contradiction"],
-    ["success", "decline", "not-found", "unknown-field", "forged", "wrong-merchant", "contradiction"],
-];
-
 #[test]
 fn cases_prove_what_they_say_they_show() {
     for fixture in fixtures() {
-        for case in fixture.exchanges.iter().flat_map(|exchange| &exchange.cases) {
-            if case.shows.is_empty() {
-                continue;
-            }
-            let fits = proves(&case.shows).iter().any(|start| case.expected.starts_with(start));
+        let cases = fixture.exchanges.iter().flat_map(|it| it.cases.iter().map(move |case| (&it.ask, case)));
+        for (ask, case) in cases.filter(|(_, case)| !case.shows.is_empty()) {
+            let signs = matches!(ask, Ask::SignUp(_) | Ask::Confirm { .. });
+            let fits = proves(&case.shows, signs).iter().any(|start| case.expected.starts_with(start));
             assert!(fits, "{}: {}: {} is not {}", fixture.path.display(), case.title, case.expected, case.shows);
-            let in_part = case.expected.contains(" part ");
+            let (in_part, none) = (case.expected.contains(" part "), case.expected == "returns");
             assert_eq!(in_part, case.shows == "part", "{}: {}", fixture.path.display(), case.title);
+            assert_eq!(none, case.shows == "none", "{}: {}", fixture.path.display(), case.title);
+            let twice = case.shows == "twice";
+            assert!(!twice || case.expected.contains("; "), "{}: {}", fixture.path.display(), case.title);
         }
     }
 }
@@ -220,6 +174,7 @@ fn every_operation_of_the_manifest_is_shown_whole() {
         assert_eq!(files > 0, manifest.statement, "{}: {files} clearing files", entry.name);
         assert_eq!(signs_up(channel), manifest.sign_ups, "{}", entry.name);
         assert_eq!(checks_names(channel), manifest.real_name_checks, "{}", entry.name);
+        assert_eq!(lists_returns(channel), manifest.lists_returns, "{}", entry.name);
         if !manifest.statement {
             let request = channel.build_statement("2026-03-05".parse().unwrap(), 1, "0123456789abcdef");
             assert!(matches!(request, Err(ChannelError::NoStatement { .. })));
@@ -299,22 +254,48 @@ fn parts_are_shown(fixtures: &[Fixture]) {
     }
 }
 
-/// What is told, the signing of agreements, and real-name checks.
+/// What is told, lists of returns, the signing of agreements, and real-name checks.
 fn dialogues_are_shown(fixtures: &[Fixture]) {
     let manifest = fixtures[0].channel.manifest();
     if manifest.notifies {
-        shown(fixtures, &TOLD, "notifications", &|ask| matches!(ask, Ask::Notify));
+        let pays = manifest.supported(OperationKind::Pay).map(|_| "returned");
+        let words: Vec<_> = TOLD.into_iter().chain(pays).collect();
+        shown(fixtures, &words, "notifications", &|ask| matches!(ask, Ask::Notify));
+    }
+    if manifest.lists_returns {
+        shown(fixtures, &RETURNED, "lists of returns", &|ask| matches!(ask, Ask::Returns { .. }));
     }
     if manifest.sign_ups {
-        let words: Vec<_> = SIGNED.into_iter().chain(["duplicate"]).collect();
-        shown(fixtures, &words, "sign-ups", &|ask| matches!(ask, Ask::SignUp(_)));
+        shown(fixtures, &SIGNED, "sign-ups", &|ask| matches!(ask, Ask::SignUp(_)));
         shown(fixtures, &SIGNED, "codes that are brought", &|ask| matches!(ask, Ask::Confirm { .. }));
     }
     if manifest.real_name_checks {
-        let [asked, queried] = CHECKED.map(|words| words.into_iter().chain(["pending"]).collect::<Vec<_>>());
-        shown(fixtures, &asked, "real-name checks", &|ask| matches!(ask, Ask::RealName(_)));
-        shown(fixtures, &queried, "queries of real-name checks", &|ask| matches!(ask, Ask::RealNameQuery { .. }));
+        shown(fixtures, &CHECKED, "real-name checks", &|ask| matches!(ask, Ask::RealName(_)));
+        shown(fixtures, &FOUND, "queries of real-name checks", &|ask| matches!(ask, Ask::RealNameQuery { .. }));
     }
+}
+
+/// What the manifest names and no fixture shows does not pass.
+#[test]
+fn a_dialogue_without_its_fixtures_fails() {
+    let kinds: [fn(&Ask) -> bool; 6] = [
+        |ask| matches!(ask, Ask::Returns { .. }),
+        |ask| matches!(ask, Ask::Notify),
+        |ask| matches!(ask, Ask::SignUp(_)),
+        |ask| matches!(ask, Ask::Confirm { .. }),
+        |ask| matches!(ask, Ask::RealName(_)),
+        |ask| matches!(ask, Ask::RealNameQuery { .. }),
+    ];
+    let mut failed = 0;
+    for (entry, is_it) in CHANNELS.iter().flat_map(|entry| kinds.map(|kind| (entry, kind))) {
+        let mut fixtures = fixture::of(entry);
+        let had = fixtures.iter().flat_map(|fixture| &fixture.exchanges).any(|exchange| is_it(&exchange.ask));
+        fixtures.iter_mut().for_each(|fixture| fixture.exchanges.retain(|exchange| !is_it(&exchange.ask)));
+        let shown = catch_unwind(AssertUnwindSafe(|| dialogues_are_shown(&fixtures)));
+        assert_eq!(shown.is_err(), had, "{}", entry.name);
+        failed += usize::from(had);
+    }
+    assert!(failed > 10, "{failed}");
 }
 
 /// A format may have no word for an amount or a currency, and nothing else may be lacking. Then no case shows it, there is no currency
@@ -346,6 +327,18 @@ fn closes(channel: &dyn Channel, kind: OperationKind) -> bool {
     let about = tried(SERIAL, operation).about();
     let (query, close) = (channel.build_query(&about, nonce).unwrap(), channel.build_close(&about, nonce).unwrap());
     (query.path.as_str(), query.body()) != (close.path.as_str(), close.body())
+}
+
+/// Whether a channel asks for the payments that came back on a day; one that does not refuses by name.
+fn lists_returns(channel: &dyn Channel) -> bool {
+    let date = "2026-03-05".parse().unwrap();
+    match channel.build_returns(date, "0123456789abcdef") {
+        Ok(_) => matches!(channel.build_returns(date, "short"), Err(ChannelError::Nonce(_))),
+        Err(error) => {
+            assert!(matches!(error, ChannelError::Unsupported { kind: OperationKind::Pay, .. }), "{error}");
+            false
+        }
+    }
 }
 
 /// Whether a channel builds the request for a code; one that does not refuses by name.
@@ -529,6 +522,8 @@ fn from_the_own_account_the_bank_only_pays() {
     let (asked, queried) = (shows(|ask| matches!(ask, Ask::Do(_))), shows(|ask| matches!(ask, Ask::Query { .. })));
     assert!(ASKED.iter().all(|word| asked.contains(word)), "{asked:?}");
     assert!(QUERIED.iter().all(|word| queried.contains(word)), "{queried:?}");
+    let (listed, told) = (shows(|ask| matches!(ask, Ask::Returns { .. })), shows(|ask| matches!(ask, Ask::Notify)));
+    assert!(RETURNED.iter().all(|word| listed.contains(word)) && told.contains(&"returned"), "{listed:?}, {told:?}");
     for operation in one_of_each(1, Currency::Cny) {
         let kind = OperationKind::of(&operation);
         let built = channel.build(&tried(SERIAL, &operation), &fixture::open);

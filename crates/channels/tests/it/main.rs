@@ -19,3 +19,4 @@ mod signed_files;
 mod size;
 mod unionpay;
 mod unknown;
+mod words;

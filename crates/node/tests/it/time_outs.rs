@@ -1,5 +1,6 @@
 //! Time-outs over every registered channel, from its fixtures: before a request was written the same bytes go again, after it only
-//! queries do, and each of their answers settles what it proves and nothing else.
+//! queries do, and each of their answers settles what it proves and nothing else. What moves no money (sign-ups, real-name checks, lists)
+//! is lost over TCP: `lost_answers.rs` and `downloads.rs` of the server's tests.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A clearing file over a real connection that is cut: by a door before the sandbox bank (a process of its own), which passes
+//! A clearing file, and a list of returns, over a real connection that is cut: by a door before the sandbox bank (a process of its own), which passes
 //! requests on and gives back as much of a file as it is told to.
 
 use std::io::{self, ErrorKind, Read, Write as _};
@@ -6,11 +6,12 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::{Answer, exchange};
+use crate::epcc::becomes;
 use crate::keys::metric;
-use crate::open::{balance, number, own};
+use crate::open::{balance, number, own, text};
 use crate::orders::Market;
 use crate::server::Server;
 use crate::sites::{Bank, pay, site, start, until_paid};
@@ -73,7 +74,8 @@ fn carry(mut caller: TcpStream, bank: &str, cut: &Mutex<Cut>, asked: &AtomicUsiz
         !framing.iter().any(|name| line.starts_with(name))
     });
     let start = kept.chain(["connection: close"]).collect::<Vec<_>>().join("\r\n");
-    let is_file = head.lines().next().is_some_and(|line| line.contains("/clearing?"));
+    let is_file = |line: &str| line.contains("/clearing?") || line.contains("/returns?");
+    let is_file = head.lines().next().is_some_and(is_file);
     let mut cut = *cut.lock().unwrap();
     if is_file {
         asked.fetch_add(1, Ordering::Relaxed);
@@ -106,7 +108,7 @@ fn carry(mut caller: TcpStream, bank: &str, cut: &Mutex<Cut>, asked: &AtomicUsiz
 }
 
 /// A request or an answer, whole: its head without the empty line, and its body.
-fn message(stream: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
+pub(crate) fn message(stream: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
     let (mut read, mut piece) = (Vec::<u8>::new(), [0_u8; 4_096]);
     loop {
         if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -126,12 +128,19 @@ fn message(stream: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
     }
 }
 
+/// Tells the bank itself, past the door.
+fn tell(bank: &Bank, path: &str, body: &Value) {
+    let headers = [("content-type", "application/json")];
+    let told = exchange(&bank.0.addresses[1], "POST", path, &headers, body.to_string().as_bytes()).unwrap();
+    assert_eq!(told.status, 200, "{}", told.text());
+}
+
 /// A payment that was made on 2026-03-05 through the door, on the day after, when there is a file that has it.
 struct World {
     door: Door,
     server: Server,
     market: Market,
-    _bank: Bank,
+    bank: Bank,
 }
 
 impl World {
@@ -141,26 +150,33 @@ impl World {
         let server = start(&site("a", &format!("http://{}", door.address), "timeout_ms = 4500"));
         let market = Market::open(&server);
         until_paid(&market, &pay(&market, "T1"));
-        let day = json!({"date": "2026-03-06"}).to_string();
-        let json = [("content-type", "application/json")];
-        let told = exchange(&bank.0.addresses[1], "POST", "/sandbox/clock", &json, day.as_bytes()).unwrap();
-        assert_eq!(told.status, 200, "{}", told.text());
+        tell(&bank, "/sandbox/clock", &json!({"date": "2026-03-06"}));
         market.next_day();
-        Some(Self { door, server, market, _bank: bank })
+        Some(Self { door, server, market, bank })
     }
 
     fn fetch(&self, cut: Cut) -> Answer {
+        self.cuts(cut);
+        self.market.operator.post("/v1/clearing/fetch", &json!({"rail": "epcc", "date": "2026-03-05"}))
+    }
+
+    fn fetch_returns(&self, cut: Cut) -> Answer {
+        self.cuts(cut);
+        self.market.operator.post("/v1/payouts/returns/fetch", &json!({"date": "2026-03-06"}))
+    }
+
+    /// What becomes of the files that are asked for from now on.
+    fn cuts(&self, cut: Cut) {
         *self.door.cut.lock().unwrap() = cut;
         self.door.asked.store(0, Ordering::Relaxed);
-        self.market.operator.post("/v1/clearing/fetch", &json!({"rail": "epcc", "date": "2026-03-05"}))
     }
 
     fn asked(&self) -> usize {
         self.door.asked.load(Ordering::Relaxed)
     }
 
-    fn of_files(&self, what: &str) -> usize {
-        let name = format!("lintel_files_{what}_total{{rail=\"epcc\",file=\"clearing\"}}");
+    fn of_files(&self, what: &str, file: &str) -> usize {
+        let name = format!("lintel_files_{what}_total{{rail=\"epcc\",file=\"{file}\"}}");
         metric(&self.market.operator, &name) as usize
     }
 
@@ -198,11 +214,53 @@ fn a_download_that_is_cut_off_books_nothing() {
         assert_eq!((error.1.as_str(), world.asked()), ("channel_rejected", 1), "{bytes}: {error:?}");
         refused += 1;
     }
-    assert_eq!((world.of_files("unavailable"), world.of_files("refused")), (unavailable, refused));
+    assert_eq!(
+        (world.of_files("unavailable", "clearing"), world.of_files("refused", "clearing")),
+        (unavailable, refused)
+    );
     assert_eq!(world.clearing(), before);
     let log = world.server.log();
     assert!(log.contains("a file does not come") && log.contains("an answer of a channel broke off"), "{log}");
     world.comes_whole();
+}
+
+#[test]
+fn a_list_of_returns_that_is_cut_off_books_no_return() {
+    let Some(world) = World::start() else { return };
+    world.comes_whole();
+    let (operator, landlord) = (&world.market.operator, &world.market.landlord);
+    world.market.settle(landlord, "2026-03-06").ok();
+    let available = text(landlord, "/available");
+    let to = json!({"type": "settlement"});
+    let new = json!({"account": available, "to": to, "amount": 1_000, "currency": "CNY", "send_now": true});
+    let path = format!("/v1/payouts/{}", text(&operator.post("/v1/payouts", &new).ok(), "/id"));
+    let payout = becomes(&world.market, &path, "success");
+    let left = balance(operator, &available);
+    let serial = world.market.serial(&text(&payout, "/attempt"));
+    tell(&world.bank, "/sandbox/return", &json!({ "serial": serial }));
+
+    let mut unavailable = 0;
+    for cut in [Cut::Announced(0), Cut::Announced(usize::MAX), Cut::Chunked(40), Cut::Chunked(usize::MAX)] {
+        let error = world.fetch_returns(cut).error();
+        assert_eq!((error.0, error.1.as_str(), world.asked()), (503, "channel_unavailable", 3), "{cut:?}: {error:?}");
+        unavailable += 1;
+    }
+    let mut refused = 0;
+    for cut in [Cut::Unannounced(0), Cut::Unannounced(40), Cut::Unannounced(usize::MAX), Cut::TooLong] {
+        let error = world.fetch_returns(cut).error();
+        assert_eq!((error.1.as_str(), world.asked()), ("channel_rejected", 1), "{cut:?}: {error:?}");
+        refused += 1;
+    }
+    assert_eq!(
+        (world.of_files("unavailable", "returns"), world.of_files("refused", "returns")),
+        (unavailable, refused)
+    );
+    assert_eq!((text(&operator.get(&path).ok(), "/status"), balance(operator, &available)), ("success".into(), left));
+    let counts = |list: &Value| ["/listed", "/booked", "/already"].map(|pointer| number(list, pointer));
+    assert_eq!(counts(&world.fetch_returns(Cut::Not).ok()), [1, 1, 0]);
+    assert_eq!(counts(&world.fetch_returns(Cut::Not).ok()), [1, 0, 1], "once");
+    assert_eq!(text(&operator.get(&path).ok(), "/status"), "returned");
+    assert_eq!(balance(operator, &available), left + 1_000);
 }
 
 #[test]
@@ -212,7 +270,7 @@ fn a_file_that_is_too_long_is_not_read() {
         let error = world.fetch(cut).error();
         assert_eq!((error.1.as_str(), world.asked()), ("channel_rejected", 1), "{cut:?}: {error:?}");
     }
-    assert_eq!((world.of_files("unavailable"), world.of_files("refused")), (0, 2));
+    assert_eq!((world.of_files("unavailable", "clearing"), world.of_files("refused", "clearing")), (0, 2));
     assert!(world.server.log().contains("longer than any may be"));
     world.comes_whole();
 }

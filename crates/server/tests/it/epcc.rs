@@ -65,6 +65,15 @@ impl Epcc {
         Sandbox::start(["bank"].into_iter().chain(listens).chain(own)).map(Self)
     }
 
+    /// The same with these lines as its plan of faults.
+    pub(crate) fn start_with(plan: &str) -> Option<Self> {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("plan.toml");
+        std::fs::write(&path, plan).unwrap();
+        let faults = path.to_str().unwrap();
+        Sandbox::start(["bank", "--listen", "127.0.0.1:0", "--date", "2026-03-05", "--faults", faults]).map(Self)
+    }
+
     pub(crate) fn asked(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let answer = exchange(&self.0.addresses[0], method, path, &JSON, body.as_bytes()).unwrap();
@@ -85,7 +94,7 @@ impl Epcc {
         self.platform_with(&sites, more)
     }
 
-    fn platform_with(&self, sites: &str, more: &str) -> Server {
+    pub(crate) fn platform_with(&self, sites: &str, more: &str) -> Server {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("lintel.toml");
         std::fs::write(&path, channel(sites) + more).unwrap();

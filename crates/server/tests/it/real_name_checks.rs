@@ -15,11 +15,11 @@ use crate::staff::client_of;
 
 const NO_CARD: &str = "6222020200110000";
 const ANOTHERS: &str = "6222020200110001";
-const LATER: &str = "6222020200110002";
+pub(crate) const LATER: &str = "6222020200110002";
 const LOST: &str = "6222020200110003";
 
 impl Shop {
-    fn check(&self, key: &str, account: &str, wait: u32) -> Answer {
+    pub(crate) fn check(&self, key: &str, account: &str, wait: u32) -> Answer {
         self.theirs.post(
             &self.client,
             &format!("/v1/real-name-checks?wait={wait}"),
@@ -29,13 +29,13 @@ impl Shop {
     }
 
     /// How often the bank was sent it.
-    fn times(&self, check: &Value) -> i64 {
+    pub(crate) fn times(&self, check: &Value) -> i64 {
         let path = format!("/sandbox/epcc/checks?transaction={}", text(check, "/serial"));
         number(&self.epcc.asked("GET", &path, &Value::Null), "/times")
     }
 
     /// What is kept of the user's customer.
-    fn verification(&self) -> Value {
+    pub(crate) fn verification(&self) -> Value {
         let user = self.market.operator.get(&format!("/v1/users/{}", self.market.payer)).ok();
         self.market.operator.get(&format!("/v1/customers/{}", text(&user, "/customer"))).ok()["verification"].clone()
     }

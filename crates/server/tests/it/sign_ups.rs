@@ -30,6 +30,11 @@ impl Shop {
     pub(crate) fn open() -> Option<Self> {
         let epcc = Epcc::start()?;
         let server = epcc.platform();
+        Self::at(epcc, server)
+    }
+
+    /// The same on this platform.
+    pub(crate) fn at(epcc: Epcc, server: Server) -> Option<Self> {
         let market = Market::open(&server);
         let client = client_of(&server, &text(&market.landlord, "/id"));
         let theirs = Theirs::of(&client, "SM2-DER");
@@ -49,16 +54,16 @@ impl Shop {
         })
     }
 
-    fn request(&self, key: &str, account: &str) -> Answer {
+    pub(crate) fn request(&self, key: &str, account: &str) -> Answer {
         self.theirs.post(&self.client, "/v1/sign-ups", key, &self.elements("payer", account))
     }
 
-    fn confirm(&self, id: &str, key: &str, code: &str) -> Answer {
+    pub(crate) fn confirm(&self, id: &str, key: &str, code: &str) -> Answer {
         let body = json!({"code": self.seal(code)});
         self.theirs.post(&self.client, &format!("/v1/sign-ups/{id}/confirm"), key, &body)
     }
 
-    fn code(&self, sign_up: &Value) -> String {
+    pub(crate) fn code(&self, sign_up: &Value) -> String {
         let path = format!("/sandbox/epcc/sms?transaction={}", text(sign_up, "/serial"));
         text(&self.epcc.asked("GET", &path, &Value::Null), "/code")
     }

@@ -10,6 +10,7 @@ use domain::rates::Rates;
 use domain::refund::RefundStatus;
 use serde::Serialize;
 
+use super::chances::{Chances, allowed};
 use super::money::Money;
 use super::plan::Aims;
 use super::{Counts, Watch};
@@ -141,19 +142,28 @@ impl Figures {
         }
     }
 
-    /// Holds the figures against the aims.
-    pub(super) fn judge(&mut self, aims: &Aims) {
+    /// Holds the figures against the aims. On a day of fewer orders than its plan says a rate may fall short of its aim by as many
+    /// failures as these `chances` come to.
+    pub(super) fn judge(&mut self, aims: &Aims, chances: Option<Chances>) {
         let mut missed = Vec::new();
         let rates = [
-            ("effective success in", self.effective_in, aims.effective_in_percent),
-            ("effective success out", self.effective_out, aims.effective_out_percent),
-            ("first try", self.first_try, aims.first_try_percent),
+            ("effective success in", self.effective_in, aims.effective_in_percent, chances.map(|of| of.effective_in)),
+            (
+                "effective success out",
+                self.effective_out,
+                aims.effective_out_percent,
+                chances.map(|of| of.effective_out),
+            ),
+            ("first try", self.first_try, aims.first_try_percent, chances.map(|of| of.first_try)),
         ];
-        for (name, rate, aim) in rates {
-            if rate.percent() < aim {
-                let Rate { numerator, denominator } = rate;
-                missed
-                    .push(format!("{name} is {numerator} of {denominator}, {:.4} %; {aim} % at least", rate.percent()));
+        for (name, rate, aim, chance) in rates {
+            let Rate { numerator, denominator } = rate;
+            let allowed = chance.map(|chance| allowed(rate, chance));
+            let few = allowed.is_some_and(|allowed| denominator.saturating_sub(numerator) <= allowed);
+            if rate.percent() < aim && !few {
+                let or = allowed.map_or_else(String::new, |allowed| format!(", or {allowed} failures at most"));
+                let percent = rate.percent();
+                missed.push(format!("{name} is {numerator} of {denominator}, {percent:.4} %; {aim} % at least{or}"));
             }
         }
         let times =
@@ -264,14 +274,43 @@ mod tests {
             drained_ms: Some(120_000),
             ..Figures::default()
         };
-        figures.judge(&AIMS);
+        figures.judge(&AIMS, None);
         assert_eq!(figures.missed, [""; 0]);
         figures.first_try.numerator = 98;
         figures.found_ms = None;
         figures.drained_ms = Some(120_001);
         (figures.duplicates, figures.lost, figures.open_at_file, figures.pick_rows_bent) = (1, 2, 3, 4);
-        figures.judge(&AIMS);
+        figures.judge(&AIMS, None);
         assert_eq!(figures.missed.len(), 7, "{:#?}", figures.missed);
         assert!(figures.missed[0].contains("first try is 98 of 100"));
+    }
+
+    /// One of a few is more than the aim leaves; whether it is too many is for the plan's own chances to say.
+    #[test]
+    fn a_day_of_few_orders_misses_a_rate_by_more_failures_than_its_plan_makes() {
+        let whole = Rate { numerator: 100, denominator: 100 };
+        let mut figures = Figures {
+            effective_in: whole,
+            effective_out: Rate { numerator: 94, ..whole },
+            first_try: Rate { numerator: 90, ..whole },
+            found_ms: Some(1),
+            drained_ms: Some(1),
+            ..Figures::default()
+        };
+        // Of a mean of 1, and of none.
+        let chances = Chances { effective_in: 0.0, effective_out: 0.01, first_try: 0.0 };
+        figures.judge(&AIMS, Some(chances));
+        assert_eq!(figures.missed, ["first try is 90 of 100, 90.0000 %; 99 % at least, or 0 failures at most"]);
+        figures.first_try = whole;
+        figures.effective_out.numerator = 93;
+        figures.judge(&AIMS, Some(chances));
+        assert_eq!(
+            figures.missed,
+            ["effective success out is 93 of 100, 93.0000 %; 99 % at least, or 6 failures at most"]
+        );
+        // As large a day as the plan's is held to the aims.
+        figures.effective_out.numerator = 98;
+        figures.judge(&AIMS, None);
+        assert_eq!(figures.missed, ["effective success out is 98 of 100, 98.0000 %; 99 % at least"]);
     }
 }

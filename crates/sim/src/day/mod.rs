@@ -16,6 +16,7 @@ use domain::ids::{AccountId, MerchantId, OrderId, PayoutId};
 use domain::{Refusal, Reply};
 use node::site::{Change, Errand};
 
+mod chances;
 mod curve;
 mod figures;
 mod money;

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use domain::calendar::Date;
 
+use super::chances::Chances;
 use super::figures::Figures;
 use super::plan::{DEFAULT, Plan, PlanError};
 use crate::check::{Checked, Violation};
@@ -38,9 +39,11 @@ pub struct DayOutcome {
 /// A plan that cannot be carried out.
 pub fn run_day(plan: Option<&str>, orders: Option<u64>, keeps_trace: bool) -> Result<DayOutcome, PlanError> {
     let mut plan = Plan::parse(plan.unwrap_or(DEFAULT))?;
-    plan.orders = orders.unwrap_or(plan.orders);
+    let whole = plan.orders;
+    plan.orders = orders.unwrap_or(whole);
     plan.check()?;
     let (seed, aims) = (plan.seed, plan.aims);
+    let chances = (plan.orders < whole).then(|| Chances::of(&plan));
     let mut world = World::of_day(plan, keeps_trace);
     let mut figures = Figures::default();
     let lived = catch_unwind(AssertUnwindSafe(|| live(&mut world, &mut figures)));
@@ -52,7 +55,7 @@ pub fn run_day(plan: Option<&str>, orders: Option<u64>, keeps_trace: bool) -> Re
     if let Some(violation) = &violation {
         world.say("VIOLATION", format_args!("{violation}"));
     }
-    figures.judge(&aims);
+    figures.judge(&aims, chances);
     let World { trace, stats, .. } = world;
     Ok(DayOutcome { seed, figures, stats, violation, trace: trace.into_text() })
 }

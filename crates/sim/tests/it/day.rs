@@ -1,4 +1,5 @@
-//! A small day under the committed plan: every law holds, the outage is found and left alone in time.
+//! A small day under the committed plan: every law holds, the rates reach what so few orders can show of them, the outage is found and
+//! left alone in time.
 
 use sim::{DayOutcome, run_day};
 
@@ -16,6 +17,10 @@ fn a_small_day_ends_balanced_and_heals_itself() {
     let (found, drained) = (figures.found_ms.unwrap(), figures.drained_ms.unwrap());
     assert!(found <= 60_000 && drained <= 120_000, "found after {found} ms, drained after {drained} ms");
     assert!(figures.back_ms.is_some_and(|ms| ms > 600_000) && figures.up_ms > figures.back_ms, "{figures:#?}");
+    // The three rates among them: as many failures at most as the plan itself makes of so few.
+    assert_eq!(figures.missed, [""; 0], "{figures:#?}");
+    let counted = [figures.effective_in, figures.effective_out, figures.first_try].map(|rate| rate.denominator);
+    assert!(counted[0] > ORDERS / 2 && counted[1] > ORDERS / 10 && counted[2] > ORDERS / 2, "{counted:?}");
     assert_eq!((figures.duplicates, figures.lost, figures.open_at_file), (0, 0, 0));
     assert!(figures.pick_rows > 500 && figures.pick_rows_bent == 0, "{figures:#?}");
 }
