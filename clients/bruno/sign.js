@@ -2,10 +2,10 @@
 
 const crypto = require("crypto");
 
-function authorization({ id, secret, method, target, body, timestamp, nonce }) {
+function authorization({ id, serial = "1", secret, method, target, body, timestamp, nonce }) {
   const text = `${method}\n${target}\n${timestamp}\n${nonce}\n${body}\n`;
   const signature = crypto.createHmac("sm3", Buffer.from(secret, "hex")).update(text, "utf8").digest("base64");
-  return `LINTEL-HMAC-SM3 mch_id="${id}",nonce="${nonce}",timestamp="${timestamp}",serial_no="1",signature="${signature}"`;
+  return `LINTEL-HMAC-SM3 mch_id="${id}",nonce="${nonce}",timestamp="${timestamp}",serial_no="${serial}",signature="${signature}"`;
 }
 
 // Path and query as they stand in the request line.
@@ -14,10 +14,10 @@ function target(url) {
   return pathname + search;
 }
 
-function signed({ id, secret, method, url, body }) {
+function signed({ id, serial, secret, method, url, body }) {
   const timestamp = Math.floor(Date.now() / 1000);
   const nonce = crypto.randomBytes(16).toString("hex");
-  return authorization({ id, secret, method, target: target(url), body, timestamp, nonce });
+  return authorization({ id, serial, secret, method, target: target(url), body, timestamp, nonce });
 }
 
 module.exports = { authorization, signed, target };

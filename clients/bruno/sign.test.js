@@ -12,5 +12,9 @@ for (const [method, path, timestamp, nonce, body, signature] of vectors) {
   const header = authorization({ id: "mch_3", secret, method, target: path, body, timestamp, nonce });
   assert.strictEqual(header, `LINTEL-HMAC-SM3 mch_id="mch_3",nonce="${nonce}",timestamp="${timestamp}",serial_no="1",signature="${signature}"`);
 }
+// A secret that was rotated is named by its serial number.
+for (const [serial, named] of [[undefined, "1"], ["2", "2"]]) {
+  assert(signed({ id: "mch_3", serial, secret, method: "GET", url: "http://a/b", body: "" }).includes(`,serial_no="${named}",`));
+}
 assert.strictEqual(target("http://127.0.0.1:7880/v1/orders?status=success"), "/v1/orders?status=success");
 assert.notStrictEqual(signed({ id: "m", secret, method: "GET", url: "http://a/b", body: "" }), signed({ id: "m", secret, method: "GET", url: "http://a/b", body: "" }));

@@ -12,6 +12,8 @@ export const API_VERSION = "2026-11-29";
 export interface SecretCredential {
   id: string;
   secret: string;
+  /** The serial number of the secret, once it was rotated: `serial_no` of the rotation's answer. `1` unless said. */
+  serial?: string;
 }
 
 /** SM2 with SM3, under the id 1234567812345678. Keys are PEM; signatures and ciphertexts DER in base64. */
@@ -65,6 +67,8 @@ export interface Patience {
   pauseMs: number;
 }
 
+/** The serial number of everyone's first API secret. */
+const SECRET_SERIAL = "1";
 const PATIENCE: Patience = { tries: 6, eachMs: 35_000, pauseMs: 200 };
 const SKEW_MAX_SECONDS = 300;
 const PAUSE_MAX_MS = 5_000;
@@ -116,7 +120,7 @@ function authorization(credential: Credential, method: string, target: string, b
 }
 
 function signed(credential: Credential, text: string): [scheme: string, serial: string, signature: string] {
-  if ("secret" in credential) return ["LINTEL-HMAC-SM3", "1", hmacSm3(credential.secret, text)];
+  if ("secret" in credential) return ["LINTEL-HMAC-SM3", credential.serial ?? SECRET_SERIAL, hmacSm3(credential.secret, text)];
   const { serial, privateKey, sm2 } = credential;
   if (sm2) return ["LINTEL-SM2-WITH-SM3", serial, sm2.sign(privateKey, text)];
   const signature = createSign("RSA-SHA256").update(text, "utf8").sign(createPrivateKey(privateKey), "base64");
@@ -136,6 +140,18 @@ export function encrypted(key: EncryptionKey, text: string, sm2?: Sm2): string {
 
 type Headers = (name: string) => string | null | undefined;
 
+/** What a refusal says. */
+interface Refusal {
+  code: string;
+  message: string;
+  param: string | null;
+  request_id: string | null;
+  retryable: boolean;
+}
+
+/** What one try brought. */
+type Tried<T> = { value: T } | { again: string; afterMs?: number };
+
 /** Checks time and signature of an answer or webhook, in SM2 where `sm2` is there. Throws {@link ForgedError}. */
 export function verify(credential: Credential | null, keys: PlatformKeyList, header: Headers, body: string, sm2?: Sm2): void {
   const [timestamp, nonce] = [header("lintel-timestamp"), header("lintel-nonce")];
@@ -144,6 +160,8 @@ export function verify(credential: Credential | null, keys: PlatformKeyList, hea
   if (Math.abs(Date.now() / 1000 - Number(timestamp)) > SKEW_MAX_SECONDS) throw new ForgedError("it is too old");
   const text = `${timestamp}\n${nonce}\n${body}\n`;
   if (credential && "secret" in credential) {
+    const own = credential.serial ?? SECRET_SERIAL;
+    if (serial !== own) throw new ForgedError(`it names secret ${serial}, but secret ${own} asked`);
     const [right, told] = [Buffer.from(hmacSm3(credential.secret, text)), Buffer.from(signature)];
     if (right.length !== told.length || !timingSafeEqual(right, told)) throw new ForgedError("another signature");
     return;
@@ -210,7 +228,7 @@ export class Api {
     target: string,
     body: string,
     options: Reading & Partial<Changing>,
-  ): Promise<{ value: T } | { again: string; afterMs?: number }> {
+  ): Promise<Tried<T>> {
     const headers: Record<string, string> = {
       accept: "application/json",
       authorization: authorization(this.credential, method, target, body),
@@ -229,21 +247,40 @@ export class Api {
     } catch (error) {
       return { again: String(error) };
     }
-    const after = response.headers.get("retry-after");
-    if (response.status >= 500) return { again: `status ${response.status}`, afterMs: after ? Number(after) * 1000 : undefined };
+    return this.believed<T>(response, told);
+  }
+
+  /** What an answer comes to. */
+  private believed<T>(response: Response, told: string): Tried<T> {
+    const { status, headers } = response;
+    const after = headers.get("retry-after");
+    const afterMs = after ? Number(after) * 1000 : undefined;
+    // Signed or not, it proves nothing: the same question again.
+    if (status >= 500) return { again: `status ${status}`, afterMs };
     const sm2 = "secret" in this.credential ? undefined : this.credential.sm2;
     let signed = true;
     try {
-      verify(this.credential, this.keys, (name) => response.headers.get(name), told, sm2);
+      verify(this.credential, this.keys, (name) => headers.get(name), told, sm2);
     } catch (error) {
       // Where the platform does not know the key it cannot sign with it.
-      if (response.status !== 401) throw error;
+      if (status !== 401) throw error;
       signed = false;
     }
     if (response.ok) return { value: JSON.parse(told) as T };
-    const { error } = JSON.parse(told) as { error: { code: string; message: string; param: string | null; request_id: string | null; retryable: boolean } };
-    if (error.retryable) return { again: error.message, afterMs: after ? Number(after) * 1000 : undefined };
-    throw new ApiError(response.status, error.code, error.message, error.param, error.request_id, error.retryable, signed);
+    const refusal = refusalOf(told);
+    if (!refusal) throw new ForgedError(`status ${status} without a refusal in it`);
+    // A 401 ends it whatever it says of trying again: it may be anybody's.
+    if (refusal.retryable && status !== 401) return { again: refusal.message, afterMs };
+    throw new ApiError(status, refusal.code, refusal.message, refusal.param, refusal.request_id, refusal.retryable, signed);
+  }
+}
+
+function refusalOf(told: string): Refusal | undefined {
+  try {
+    const { error } = JSON.parse(told) as { error?: Refusal };
+    return typeof error?.code === "string" && typeof error.message === "string" ? error : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -40,7 +40,7 @@ const server = createServer(async (request, response) => {
   const text = JSON.stringify(value);
   const [timestamp, nonce] = [String(Math.floor(Date.now() / 1000)), "7Q0d3nJr2gEo1yB4wT6uLs9xKvHcMzPa"];
   const signed = signer ? { "lintel-signature": signer(`${timestamp}\n${nonce}\n${text}\n`) } : {};
-  response.writeHead(status, { "lintel-timestamp": timestamp, "lintel-nonce": nonce, "lintel-serial": "PLATFORM-RSA-1", ...signed, ...headers });
+  response.writeHead(status, { "lintel-timestamp": timestamp, "lintel-nonce": nonce, "lintel-serial": signer === byRsa ? "PLATFORM-RSA-1" : "1", ...signed, ...headers });
   response.end(text);
 });
 await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
@@ -50,10 +50,10 @@ const LOST = undefined;
 
 const bySecret = (text) => createHmac("sm3", Buffer.from(SECRET, "hex")).update(text, "utf8").digest("base64");
 const AUTHORIZATION = /^(\S+) mch_id="([^"]+)",nonce="([^"]+)",timestamp="([^"]+)",serial_no="([^"]+)",signature="([^"]+)"$/;
-/** Scheme, caller, nonce, serial number and signature of a request, and what the signature is over. */
+/** Scheme, caller, nonce, time, serial number and signature of a request, and what the signature is over. */
 function read({ method, url, headers, body }) {
   const [, scheme, id, nonce, timestamp, serial, signature] = headers.authorization.match(AUTHORIZATION);
-  return { scheme, id, nonce, serial, signature, text: `${method}\n${url}\n${timestamp}\n${nonce}\n${body}\n` };
+  return { scheme, id, nonce, timestamp: Number(timestamp), serial, signature, text: `${method}\n${url}\n${timestamp}\n${nonce}\n${body}\n` };
 }
 
 try {
@@ -70,6 +70,31 @@ try {
     assert.deepStrictEqual([request.headers["idempotency-key"], request.headers["lintel-version"]], ["order-1", API_VERSION]);
   }
   assert.strictEqual(new Set(requests.map((request) => read(request).nonce)).size, 3);
+
+  // Signed before the platform's start, and not signed in return: signed anew, with a new time and nonce, under the same key.
+  const putOff = [503, { error: { code: "signed_before_start", message: "sign it anew", param: "timestamp", request_id: null, retryable: true } }, null, { "retry-after": "0" }];
+  scenario(putOff, [200, { id: "ord_7" }, bySecret]);
+  const now = Date.now;
+  let looks = 0;
+  // A second goes by whenever somebody looks.
+  Date.now = () => now() + 1000 * looks++;
+  assert.deepStrictEqual(await orderCreate(api, ORDER, { key: "order-503" }), { id: "ord_7" });
+  Date.now = now;
+  assert.deepStrictEqual(requests.map((request) => request.headers["idempotency-key"]), ["order-503", "order-503"]);
+  assert.strictEqual(requests[0].body, requests[1].body);
+  const [first, second] = requests.map(read);
+  assert.notStrictEqual(first.nonce, second.nonce);
+  assert(first.timestamp < second.timestamp, `${first.timestamp} ${second.timestamp}`);
+  for (const { signature, text } of [first, second]) assert.strictEqual(signature, bySecret(text));
+
+  // A secret that was rotated is named by its serial number, and believed under that alone.
+  const rotated = new Api(base, { id: "mch_3", serial: "2", secret: SECRET }, new Map(), PATIENCE);
+  scenario([200, { id: "ord_7" }, bySecret, { "lintel-serial": "2" }], [200, { id: "ord_7" }, bySecret]);
+  assert.deepStrictEqual(await orderCreate(rotated, ORDER, { key: "order-2nd" }), { id: "ord_7" });
+  assert.deepStrictEqual([read(requests[0]).serial, read(requests[0]).signature], ["2", bySecret(read(requests[0]).text)]);
+  await assert.rejects(orderCreate(rotated, ORDER, { key: "order-2nd" }), (error) => error instanceof ForgedError && /secret 1, but secret 2/.test(error.message));
+  scenario([200, { id: "ord_7" }, bySecret, { "lintel-serial": "2" }]);
+  await assert.rejects(orderCreate(api, ORDER, { key: "order-2nd" }), ForgedError);
 
   // Nobody answers: it may be done, and the caller is told so.
   scenario(LOST, LOST, LOST, [200, {}, bySecret]);
@@ -118,6 +143,16 @@ try {
     });
     assert.strictEqual(requests.length, 1);
   }
+  // It ends the call, whatever it says of trying again; what is no refusal is not even that.
+  scenario([401, { error: { ...refusal, retryable: true } }, null, { "retry-after": "0" }], [200, { id: "ord_9" }, bySecret]);
+  await assert.rejects(orderCreate(api, ORDER, { key: "order-401" }), (error) => error instanceof ApiError && error.status === 401 && !error.signed);
+  assert.strictEqual(requests.length, 1);
+  for (const [status, signer] of [[401, null], [422, bySecret]]) {
+    for (const none of [null, {}, { error: {} }]) {
+      scenario([status, none, signer]);
+      await assert.rejects(orderCreate(api, ORDER, { key: "order-401" }), ForgedError);
+    }
+  }
 
   // A list, page by page.
   scenario([200, { data: [{ id: "ord_1" }, { id: "ord_2" }], next_cursor: "a/b" }, bySecret], [200, { data: [{ id: "ord_3" }], next_cursor: null }, bySecret]);
@@ -135,7 +170,7 @@ try {
   const { scheme, serial, signature, text } = read(requests[0]);
   assert.deepStrictEqual([scheme, serial], ["LINTEL-SHA256-RSA2048", "0A1B"]);
   assert(createVerify("RSA-SHA256").update(text, "utf8").verify(key("rsa.pub"), signature, "base64"));
-  scenario([200, { id: "ord_7" }, bySecret]);
+  scenario([200, { id: "ord_7" }, bySecret, { "lintel-serial": "PLATFORM-RSA-1" }]);
   await assert.rejects(orderCreate(pair, ORDER, { key: "order-7" }), ForgedError);
 
   // A webhook by the platform's RSA key; an old one is not believed, and neither is one of a key that is not known.
