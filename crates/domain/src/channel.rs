@@ -75,7 +75,7 @@ impl Rail {
     }
 
     /// Whether several channels may carry it: where payers' cards and pages travel, which name the channel that brought their money.
-    /// Payouts, own money, sub-accounts and a fund's leases lie with one bank or centre.
+    /// Payouts leave over one of them. Own money, sub-accounts and a fund's leases lie with one bank or centre.
     #[must_use]
     pub const fn has_further(self) -> bool {
         match self {

@@ -132,8 +132,8 @@ impl NewPayout {
 ///
 /// # Errors
 /// `amount_not_positive`, `value_invalid` for a fee below zero, a bank or a channel that cannot be, `amount_overflow`,
-/// `account_unknown`, `account_closed`, `subject_not_allowed`, `receiver_not_allowed`, `settlement_suspended`, `card_stopped`, `blocked`, `limit_exceeded`, and
-/// those of the hold.
+/// `account_unknown`, `account_closed`, `subject_not_allowed`, `receiver_not_allowed`, `settlement_suspended`, `card_stopped`,
+/// `blocked`, `limit_exceeded`, and those of the hold.
 pub fn decide_create(draft: &mut Draft<'_>, command: CreatePayout) -> Result<Reply, Refusal> {
     let CreatePayout { account, to, amount, fee, currency, send_now, bank, channel } = command;
     total(amount, fee)?;

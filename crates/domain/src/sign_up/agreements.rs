@@ -56,8 +56,8 @@ fn signings<'a>(of: &'a State, channel: &ChannelName, agreement: &str) -> Vec<&'
     }
 }
 
-/// The channel of a network that signed this agreement for a customer, the first before further ones: there alone it pays. The network's first
-/// where nothing here says so.
+/// The channel of a network that signed this agreement for a customer, the first before further ones: there alone it pays. The
+/// network's first where nothing here says so.
 pub(crate) fn signed_at(of: &State, customer: CustomerId, rail: Rail, agreement: &str) -> ChannelName {
     let is_own =
         |id: SignUpId| of.sign_up(id).is_ok_and(|row| row.customer == customer && row.status == SignUpStatus::Signed);
