@@ -166,7 +166,7 @@ impl Router {
             match key.direction {
                 Direction::In => came_in.entry(key.channel).or_default().add(&row),
                 Direction::Out => went_out.entry(key.channel).or_default().add(&row),
-                Direction::Back | Direction::Check => {}
+                Direction::Back | Direction::Check | Direction::SignUp => {}
             }
         }
         let rates = |counted: Counted| counted.into_iter().map(|(name, ends)| (name, ends.effective())).collect();
