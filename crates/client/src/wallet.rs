@@ -364,6 +364,7 @@ mod tests {
             factors: Factors::TwoWithCertificate,
             note: Some("for Zhang San".to_owned()),
             device: Some("dev-7f3a".to_owned()),
+            out_transfer_no: None,
         };
         let top_up = NewTopUp {
             account: "acc_42".to_owned(),
@@ -371,6 +372,7 @@ mod tests {
             currency: "CNY".to_owned(),
             from: TopUpFrom::Page { redirect: TopUpRedirect::default() },
             device: Some("dev-7f3a".to_owned()),
+            out_top_up_no: None,
         };
         let shown = format!("{:?} {transfer:?} {top_up:?}", PayPassword::of("135790"));
         assert!(shown.contains("acc_42"), "{shown}");
@@ -383,7 +385,8 @@ mod tests {
         let page = TopUpFrom::Page { redirect: TopUpRedirect { rail: Some("epcc".to_owned()), return_url: None } };
         let of = |from| {
             let (account, currency) = ("acc_42".to_owned(), "CNY".to_owned());
-            serde_json::to_value(NewTopUp { account, amount: 700, currency, from, device: None }).unwrap()
+            let new = NewTopUp { account, amount: 700, currency, from, device: None, out_top_up_no: None };
+            serde_json::to_value(new).unwrap()
         };
         let common = json!({"account": "acc_42", "amount": 700, "currency": "CNY"});
         let with = |more: serde_json::Value| {

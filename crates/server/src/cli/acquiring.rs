@@ -78,7 +78,9 @@ pub(crate) enum Acquiring {
 }
 
 /// Under what. A bound that is left out is none.
+// Its group would bear the name of the command that takes it.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(crate) struct Terms {
     /// The name of its plan of card fees.
     #[arg(long)]

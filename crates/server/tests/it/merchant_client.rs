@@ -68,6 +68,11 @@ fn key(text: &str) -> IdempotencyKey {
     IdempotencyKey::of(text).unwrap()
 }
 
+fn withdrawn_from(account: String) -> NewWithdrawal {
+    let (currency, out_payout_no) = ("CNY".to_owned(), Some("W1".to_owned()));
+    NewWithdrawal { account, amount: 1_000, currency, send_now: true, out_payout_no }
+}
+
 #[test]
 fn a_merchant_takes_refunds_splits_lists_and_is_told_why_not() {
     let Some(shop) = Shop::open() else { return };
@@ -118,8 +123,7 @@ fn a_merchant_takes_refunds_splits_lists_and_is_told_why_not() {
 
         // Nothing is settled yet, so nothing can be withdrawn.
         let account = text(&shop.market.landlord, "/available");
-        let (currency, out_payout_no) = ("CNY".to_owned(), Some("W1".to_owned()));
-        let withdrawal = NewWithdrawal { account, amount: 1_000, currency, send_now: true, out_payout_no };
+        let withdrawal = withdrawn_from(account);
         let refused = client.withdraw(&withdrawal, &key("withdraw-1")).await.unwrap_err();
         assert_eq!(refused.code(), Some("insufficient_funds"), "{refused}");
         assert_eq!(client.account(&withdrawal.account).await.unwrap().available, 0);
