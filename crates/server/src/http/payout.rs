@@ -233,12 +233,12 @@ fn payer(state: &domain::State, id: PayoutId) -> Result<Owner, Refusal> {
     Ok(state.account(state.payout(id)?.account, "account")?.owner)
 }
 
-/// The word of the channel that what leaves goes by, as the rules of routing choose; none for the first, which is the only choice where
-/// no other pays out.
+/// The word of the channel that what leaves goes by, as the rules of routing choose; none for the first. Where one alone pays out it is
+/// that one.
 pub(super) async fn leaves_by(app: &App, bank: Option<&Bank>, amount: Minor) -> Result<Option<String>, ApiError> {
     let offered = app.router.paying_out();
     if offered.len() < 2 {
-        return Ok(None);
+        return Ok(offered.first().and_then(|only| only.word.clone()));
     }
     let bank = bank.and_then(|bank| bank.code.get(..BANK_DIGITS)).map(str::to_owned);
     let asked = Asked { paying: Paying::Payout, bank, amount, offered: offered.to_vec() };

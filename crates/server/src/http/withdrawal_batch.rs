@@ -217,7 +217,8 @@ pub(crate) async fn due(
 
 /// Has the rules of routing choose the channel of each withdrawal, by its bank and by what is due of it now.
 async fn choose_channels(app: &App, date: Date, enriched: &mut [Enriched]) -> Result<(), ApiError> {
-    if app.router.paying_out().len() < 2 {
+    // Nothing but the first, which is meant where none is named.
+    if app.router.paying_out().iter().all(|name| name.word.is_none()) {
         return Ok(());
     }
     let due = move |state: &domain::State| {
