@@ -372,8 +372,8 @@ enum Sent {
     Advance(AdvanceId),
 }
 
-/// What a serial stands for at a channel, and whether the books have it that it came back. Own money is paid on another rail than payouts, and
-/// no channel speaks for another's.
+/// What a serial stands for at a channel, and whether the books have it that it came back. Own money is paid on another rail than
+/// payouts, and no channel speaks for another's.
 fn sent_under(
     state: &State,
     (by, serial): (&ChannelName, &str),
