@@ -1,5 +1,7 @@
 //! Which rule chooses, what it leaves out, and files that cannot be.
 
+use std::slice;
+
 use super::*;
 
 const EPCC: ChannelName = ChannelName { rail: Rail::Epcc, word: None };
@@ -164,8 +166,8 @@ fn payouts_go_by_rules_that_name_them_over_one_channel_that_pays_out() {
     let icbc = to(Some("102"), 500);
     assert_eq!((icbc.rule.as_deref(), icbc.channels), (Some("icbc"), vec![further.clone()]));
     assert_eq!(icbc.verdicts[0].why, ["it names no instrument, and payouts go by rules that name them"]);
-    assert_eq!(to(Some("105"), 10_000).channels, [further.clone()], "99 is less than 100, and nothing goes on");
-    assert_eq!(to(None, 99).channels, [further.clone()], "995 of a thousand are more than 990");
+    assert_eq!(to(Some("105"), 10_000).channels, slice::from_ref(&further), "99 is less than 100, and nothing goes on");
+    assert_eq!(to(None, 99).channels, slice::from_ref(&further), "995 of a thousand are more than 990");
     let none = to(None, 500);
     assert_eq!((none.rule, none.channels), (None, vec![EPCC]), "without a rule the first");
     let card = Asked { offered: vec![EPCC, further.clone()], ..asked(500) };

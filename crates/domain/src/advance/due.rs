@@ -78,7 +78,11 @@ fn is_owed(advance: &Advance) -> bool {
 /// Whether every order of it is due by `today`; all of them are asked for, so that those that left memory come back at once.
 fn is_due(state: &State, advance: &Advance, today: Date) -> bool {
     let due = |order| state.order(order).is_ok_and(|order| order.due.is_some_and(|due| due <= today));
-    advance.shares.iter().fold(true, |all, share| due(share.order) && all)
+    let mut all = true;
+    for share in &advance.shares {
+        all &= due(share.order);
+    }
+    all
 }
 
 /// The advances of which a repayment was cancelled.
