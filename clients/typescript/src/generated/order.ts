@@ -206,9 +206,9 @@ export type WireInstrument = ({
   agreements?: Record<string, string>;
   /** Minor units above zero; 0 for a card that stands by for a fund's shortfall. */
   amount: Amount;
-  /** The first three digits of the bank's interbank number (联行号), where it is known. */
+  /** The first three digits of the bank's interbank number (联行号), where it is known. Of an agreement that was signed here the signing's counts. */
   bank?: string | null;
-  /** A credit card pays no house price. */
+  /** A credit card pays no house price. Of an agreement that was signed here what its signing says counts. */
   credit?: boolean;
   /** The card as it may be shown: 6 + 4. */
   mask: string;

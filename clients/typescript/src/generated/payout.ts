@@ -10,10 +10,13 @@ export interface NewPayout {
   account: string;
   /** Minor units that shall arrive. */
   amount: Amount;
+  bank?: (WireBank) | (null);
   /** The account's currency. */
   currency: string;
   /** Minor units of fee beside them. Left out, or 0, it is what the fee plan says, or nothing without one; the institution may name another, a merchant may not. */
   fee?: Amount;
+  /** The caller's own number of it, 1 to 64 bytes: a key beside the `Idempotency-Key`, and signed with the body. The same number with the same body gets the first answer. It is bound alone: no answer shows it. */
+  out_payout_no?: string | null;
   /** Send it in the same step. */
   send_now?: boolean;
   /** To whom. */
@@ -35,6 +38,8 @@ export interface PageView_PayoutView {
   cancelled?: string | null;
   /** The token of the bank account's number: block lists and stopped cards know it by that. */
   card?: string | null;
+  /** The channel that it leaves by: called as its network, or a further one of that; null of one to the own 2206. */
+  channel?: string | null;
   created_at: string;
   currency: string;
   ended_at?: string | null;
@@ -87,6 +92,8 @@ export interface PayoutView {
   cancelled?: string | null;
   /** The token of the bank account's number: block lists and stopped cards know it by that. */
   card?: string | null;
+  /** The channel that it leaves by: called as its network, or a further one of that; null of one to the own 2206. */
+  channel?: string | null;
   created_at: string;
   currency: string;
   ended_at?: string | null;

@@ -19,7 +19,9 @@ export interface NewTopUp {
   device?: string | null;
   /** The card as it may be shown: 6 + 4. */
   mask?: string | null;
-  /** The network of the agreement: `epcc` or `unionpay`; `epcc` unless said. */
+  /** The caller's own number of it, 1 to 64 bytes: a key beside the `Idempotency-Key`, and signed with the body. The same number with the same body gets the first answer. It is bound alone: no answer shows it. */
+  out_top_up_no?: string | null;
+  /** The network of the agreement: `epcc` or `unionpay`, `epcc` unless said; or a further channel of one. An agreement that was signed here goes over the channel that signed it, else one over the network's first. */
   rail?: string | null;
   redirect?: (TopUpRedirect) | (null);
 }

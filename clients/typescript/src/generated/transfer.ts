@@ -18,6 +18,8 @@ export interface NewTransfer {
   from: string;
   /** What the payer writes with it, at most 128 bytes. */
   note?: string | null;
+  /** The caller's own number of it, 1 to 64 bytes: a key beside the `Idempotency-Key`, and signed with the body. The same number with the same body gets the first answer. It is bound alone: no answer shows it. */
+  out_transfer_no?: string | null;
   pay_password?: (Encrypted) | (null);
   /** The account that is paid: 2201 or 2206 of another owner. */
   to: string;
