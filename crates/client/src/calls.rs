@@ -225,7 +225,8 @@ impl Client {
         self.list("/v1/webhooks")
     }
 
-    /// The platform's public keys. Take them once over a request signed with a secret.
+    /// The platform's public keys. Take them once over a request signed with a secret, and so again when an answer, webhook or receipt
+    /// names one that is not known: the answer to a pair would itself be signed with that one.
     ///
     /// # Errors
     /// [`Error`]; [`Error::Forged`] if a key does not read.

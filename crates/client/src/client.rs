@@ -6,6 +6,8 @@
 //! | 2xx, or a refusal, with a good signature | that; a path that there is not and a field that does not open are refusals too |
 //! | 401 | the platform does not believe who asks; not signed, anyone between may have written it, and [`ApiError::signed`] says so |
 //! | anything without a good signature | [`Error::Forged`]: nothing of it counts; `body_too_large` is so, for the platform read no body |
+//! | another secret's serial number than that of the one that asked | [`Error::Forged`] as well: while two overlap, each signs for itself |
+//! | a key of the platform that is not known | [`Error::PlatformKey`]: it was rotated; take the list anew, by the secret |
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -147,7 +149,7 @@ impl Client {
     /// Has something done, once.
     ///
     /// # Errors
-    /// [`Error`]; after [`Error::Unanswered`] and [`Error::Forged`] it may be done: ask again under the same key.
+    /// [`Error`]; after [`Error::Unanswered`], [`Error::Forged`] and [`Error::PlatformKey`] it may be done: ask again under the same key.
     pub async fn post<T: DeserializeOwned>(
         &self,
         target: &str,
@@ -301,15 +303,17 @@ impl Client {
         }
     }
 
-    /// Checks an answer's signature and its time.
+    /// Checks an answer's signature, its time, and that it names the key that it must.
     fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Error> {
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).ok_or(Error::Forged);
         let stamp = Stamp::parse(header(TIMESTAMP_HEADER)?, header(NONCE_HEADER)?).map_err(|_| Error::Forged)?;
         stamp.check_fresh(now()).map_err(|_| Error::Forged)?;
-        let signature = header(SIGNATURE_HEADER)?;
+        let (serial, signature) = (header(SERIAL_HEADER)?, header(SIGNATURE_HEADER)?);
         match self.credential.shared() {
-            Some(key) => verify_answer(key, &stamp, body, signature).map_err(|_| Error::Forged),
-            None => self.keys.check(header(SERIAL_HEADER)?, &stamp, body, signature),
+            // The platform signs with the secret that asked, and with no other one that overlaps.
+            Some((_, own)) if serial != own => Err(Error::Forged),
+            Some((key, _)) => verify_answer(key, &stamp, body, signature).map_err(|_| Error::Forged),
+            None => self.keys.check(serial, &stamp, body, signature),
         }
     }
 }
@@ -346,29 +350,49 @@ mod tests {
         assert_ne!(IdempotencyKey::random().unwrap(), IdempotencyKey::random().unwrap());
     }
 
+    /// What stands over an answer that this secret signed under this serial number.
+    fn signed(serial: &str, secret: &str, body: &[u8]) -> HeaderMap {
+        let (key, stamp) = (MacKey::from_hex(secret).unwrap(), Stamp::random(now()).unwrap());
+        let mut headers = HeaderMap::new();
+        headers.insert(TIMESTAMP_HEADER, stamp.timestamp().into());
+        headers.insert(NONCE_HEADER, stamp.nonce().parse().unwrap());
+        headers.insert(SERIAL_HEADER, serial.parse().unwrap());
+        headers.insert(SIGNATURE_HEADER, sign_answer(&key, &stamp, body).parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn an_answer_is_believed_under_the_serial_number_of_the_secret_that_asked_alone() {
+        let (secret, body) = ("5a".repeat(32), b"{}");
+        let first = Credential::secret("mch_3", &secret).unwrap();
+        let second = first.clone().of_serial("2");
+        for (credential, own, other) in [(first, "1", "2"), (second, "2", "1")] {
+            let client = Client::new("https://pay.example", credential).unwrap();
+            let told = |headers: &HeaderMap| client.believed(200, headers, body.to_vec());
+            assert!(matches!(told(&signed(own, &secret, body)), Ok(Tried::Body(bytes)) if bytes == body), "{own}");
+            assert!(matches!(told(&signed(other, &secret, body)), Err(Error::Forged)), "{own} was asked by");
+            let mut unnamed = signed(own, &secret, body);
+            unnamed.remove(SERIAL_HEADER);
+            assert!(matches!(told(&unnamed), Err(Error::Forged)), "{own} is not named");
+        }
+    }
+
     #[test]
     fn a_401_that_the_platform_did_not_sign_says_so() {
         let secret = "5a".repeat(32);
         let client = Client::new("https://pay.example", Credential::secret("mch_3", &secret).unwrap()).unwrap();
         let body = br#"{"error": {"type": "authentication", "code": "signature_key_unknown", "message": "no such key",
             "param": null, "request_id": null, "retryable": false}}"#;
-        let told = |signed_by: Option<&str>| {
-            let mut headers = HeaderMap::new();
-            if let Some(secret) = signed_by {
-                let (key, stamp) = (MacKey::from_hex(secret).unwrap(), Stamp::random(now()).unwrap());
-                headers.insert(TIMESTAMP_HEADER, stamp.timestamp().into());
-                headers.insert(NONCE_HEADER, stamp.nonce().parse().unwrap());
-                headers.insert(SIGNATURE_HEADER, sign_answer(&key, &stamp, body).parse().unwrap());
-            }
-            let Err(Error::Api(told)) = client.believed(401, &headers, body.to_vec()) else { panic!("no refusal") };
+        let told = |headers: &HeaderMap| {
+            let Err(Error::Api(told)) = client.believed(401, headers, body.to_vec()) else { panic!("no refusal") };
             told
         };
-        for forger in [None, Some("a5".repeat(32))] {
-            let told = told(forger.as_deref());
+        for headers in [HeaderMap::new(), signed("1", &"a5".repeat(32), body), signed("2", &secret, body)] {
+            let told = told(&headers);
             assert!(!told.signed && told.to_string().contains("not signed by the platform"), "{told}");
             assert!(told.to_string().contains("change no key") && told.code == "signature_key_unknown", "{told}");
         }
-        let told = told(Some(secret.as_str()));
+        let told = told(&signed("1", &secret, body));
         assert!(told.signed && told.to_string().ends_with("register this key with the platform)"), "{told}");
     }
 }

@@ -44,7 +44,8 @@ impl Credential {
         Ok(Self { id: id.to_owned(), serial: SECRET_SERIAL.to_owned(), key: Key::Secret(key) })
     }
 
-    /// The same, of a secret that was rotated: under this serial number.
+    /// The same, of a secret that was rotated: under this serial number. Its answers are believed only if `Lintel-Serial` names the same
+    /// one.
     #[must_use]
     pub fn of_serial(mut self, serial: &str) -> Self {
         serial.clone_into(&mut self.serial);
@@ -79,10 +80,10 @@ impl Credential {
         &self.id
     }
 
-    /// The shared secret, where it is one: it signs answers too.
-    pub(crate) const fn shared(&self) -> Option<&MacKey> {
+    /// The shared secret and its serial number, where it is one: it signs answers too.
+    pub(crate) const fn shared(&self) -> Option<(&MacKey, &str)> {
         match &self.key {
-            Key::Secret(key) => Some(key),
+            Key::Secret(key) => Some((key, self.serial.as_str())),
             Key::Pair { .. } => None,
         }
     }

@@ -36,13 +36,16 @@ pub enum Error {
         /// What the last try met.
         last: String,
     },
-    /// An answer whose signature is not the platform's. Nothing it says counts.
+    /// An answer whose signature is not the platform's, or that names another secret than the one that asked. Nothing it says counts.
     #[error(
         "the answer is not signed by the platform; see who stands between, and ask again under the same idempotency key"
     )]
     Forged,
-    /// The answer names a key of the platform that is not known.
-    #[error("the platform signs with key '{0}', which is not known: take GET /v1/platform-keys again")]
+    /// The answer names a key of the platform that is not known: the platform rotated it. What was asked may be done or not.
+    #[error(
+        "the platform signs with key '{0}', which is not known: take GET /v1/platform-keys again, by the API secret, then ask again \
+         under the same idempotency key"
+    )]
     PlatformKey(String),
     /// A signed answer that is not what it should be: the client is older or newer than the platform.
     #[error("the answer to {what} does not read: {source}")]

@@ -14,12 +14,16 @@ use crate::client::{Answer, Client, exchange, now};
 use crate::open::{merchant, text};
 use crate::server::Server;
 use crate::skip::skip;
+use crate::webhooks::receiver::until;
 
 /// A pair in files, and by which arguments `openssl` signs with it.
 pub(crate) struct Pair {
     directory: TempDir,
     scheme: &'static str,
 }
+
+/// How long a certificate lives whose end is waited for: time enough to sign once before it.
+const LIFE_SECONDS: u64 = 5;
 
 pub(crate) const SM2: &str = "LINTEL-SM2-WITH-SM3";
 pub(crate) const RSA: &str = "LINTEL-SHA256-RSA2048";
@@ -248,6 +252,42 @@ fn a_merchant_rotates_its_certificate_by_itself() {
     let new = Signer { server: &server, merchant: &id, serial: "NEXT", pair: &second };
     assert_eq!(code(&list(&old)), (401, "signature_key_unknown".into()));
     assert_eq!(list(&new).status, 200);
+}
+
+/// By the wall clock, and also one that signed a moment ago, whose key is kept.
+#[test]
+fn a_certificate_signs_from_its_beginning_to_its_end_and_no_longer() {
+    let (Some(pair), Some(later)) = (Pair::new(SM2), Pair::new(SM2)) else { return };
+    let server = Server::start();
+    let operator = server.operator();
+    let id = text(&merchant(&operator, "landlord", "张三", "110101199003070134"), "/id");
+    let target = format!("/v1/merchants/{id}/certificates");
+    let looks = |pair: &Pair, serial: &str| {
+        Signer { server: &server, merchant: &id, serial, pair }.get(&format!("/v1/merchants/{id}"))
+    };
+    let unsigned = |answer: &Answer| {
+        assert_eq!(code(answer), (401, "signature_key_unknown".into()), "{}", answer.text());
+        assert_eq!(answer.header("lintel-signature"), None, "{answer:?}");
+    };
+    let times = json!({
+        "certificate": later.public(), "serial_no": "LATER", "not_before": "2099-01-01T00:00:00Z",
+        "not_after": "2100-01-01T00:00:00Z",
+    });
+    assert_eq!(operator.post(&target, &times).ok()["status"], json!("not_yet_valid"));
+    unsigned(&looks(&later, "LATER"));
+
+    let end = jiff::Timestamp::from_second(i64::try_from(now() + LIFE_SECONDS).unwrap()).unwrap();
+    let times = json!({"certificate": pair.public(), "serial_no": "SHORT", "not_after": end.to_string()});
+    let short = format!("/v1/certificates/{}", text(&operator.post(&target, &times).ok(), "/id"));
+    assert_eq!(looks(&pair, "SHORT").status, 200);
+    let shown = || text(&operator.get(&short).ok(), "/status");
+    until(|| shown() == "expired", shown);
+    unsigned(&looks(&pair, "SHORT"));
+    // Its number and its key are not free again, and it is revoked like any other.
+    let again = operator.post(&target, &json!({"certificate": pair.public(), "serial_no": "AGAIN"}));
+    assert_eq!(code(&again), (422, "certificate_exists".into()));
+    let revoked = operator.post(&format!("{short}/revoke"), &json!({"reason": "over"})).ok();
+    assert_eq!(revoked["status"], json!("revoked"));
 }
 
 #[test]

@@ -72,6 +72,7 @@ mod part_captures;
 mod pay_passwords;
 mod payout_fees;
 mod pingan;
+mod platform_keys;
 mod pos;
 mod real_name_checks;
 mod receipts;
