@@ -248,6 +248,63 @@ fn no_template_reaches_agreement_money_or_breaks_a_mirror() {
 }
 
 #[test]
+fn two_people_pay_a_channels_invoice_from_own_money_with_the_invoice() {
+    let mut world = world();
+    world.kit.capital(8_000);
+    let (cost, bank) = (world.own(Subject::ChannelCost), world.own(Subject::OwnBank));
+    world.template("channel-invoice", &[(Subject::ChannelCost, Side::Debit), (Subject::OwnBank, Side::Credit)]);
+    let invoice = |amount| {
+        let dimensions = Dimensions { channel: Some("epcc".to_string()), ..Dimensions::default() };
+        let voucher = by("channel-invoice", pair(cost, bank, amount));
+        Proposal::ManualVoucher(ManualVoucher { dimensions: Some(Box::new(dimensions)), ..voucher })
+    };
+    let bare = world.kit.when_proposed("accountant-1", invoice(5_300));
+    assert_eq!(Kit::code(bare), RefusalCode::EvidenceRequired);
+    let proposed = world.kit.when_proposed_with("accountant-1", invoice(5_300), evidence()).unwrap();
+    let Reply::Approval(id) = proposed else { panic!("it was proposed") };
+    assert_eq!(Kit::code(world.kit.when_checked("accountant-1", id)), RefusalCode::SamePerson);
+    world.kit.books(&[(1121, 1_000), (1103, 8_000), (3001, 8_000)]);
+
+    world.kit.checked("accountant-2", id);
+    assert_eq!(world.kit.last_voucher(), [(cost, Side::Debit, 5_300), (bank, Side::Credit, 5_300)]);
+    world.kit.books(&[(1121, 1_000), (1103, 2_700), (3001, 8_000), (6001, 5_300)]);
+    let posted = world.kit.posted().last().unwrap().clone();
+    assert_eq!((posted.event, posted.business.to_string()), (EventCode::ManualVoucher, id.to_string()));
+    assert_eq!(posted.dimensions.unwrap().channel.as_deref(), Some("epcc"));
+    let approval = world.kit.state.approval(id).unwrap();
+    assert_eq!(approval.evidence, evidence());
+    assert_ne!(Some(approval.maker), approval.checker);
+    assert_eq!(world.posts(invoice(2_701)), Err(RefusalCode::InsufficientFunds), "own money at banks has 2,700");
+    world.kit.restore();
+}
+
+#[test]
+fn a_channels_invoice_is_never_paid_from_the_reserve() {
+    let mut world = world();
+    world.kit.capital(8_000);
+    world.kit.injected(500);
+    let cost = world.own(Subject::ChannelCost);
+    let before = [(1101, 500), (1121, 1_000), (2291, 500), (1103, 8_000), (1291, 500), (3001, 8_500)];
+    world.kit.books(&before);
+    world.template("channel-invoice", &[(Subject::ChannelCost, Side::Debit), (Subject::OwnBank, Side::Credit)]);
+    let mut from = |template: &str, subject: Subject| {
+        let account = world.own(subject);
+        world.posts(Proposal::ManualVoucher(by(template, pair(cost, account, 300))))
+    };
+    assert_eq!(from("channel-invoice", Subject::CentralBank), Err(RefusalCode::TemplateMismatch));
+    assert_eq!(from("channel-invoice", Subject::ClearingEpcc), Err(RefusalCode::TemplateMismatch));
+    // No template has 1101, and what has another account of the reserve makes no voucher: each book balances by itself.
+    let lines = |subject| vec![line(Subject::ChannelCost, Side::Debit), line(subject, Side::Credit)];
+    let bank = world.kit.when_proposed("accountant-1", set("from-reserve", lines(Subject::CentralBank)));
+    assert_eq!(Kit::code(bank), RefusalCode::SubjectNotAllowed);
+    world.kit.decided("accountant", set("from-clearing", lines(Subject::ClearingEpcc)));
+    let clearing = pair(cost, world.own(Subject::ClearingEpcc), 300);
+    let posted = world.posts(Proposal::ManualVoucher(by("from-clearing", clearing)));
+    assert_eq!(posted, Err(RefusalCode::VoucherUnbalanced));
+    world.kit.books(&before);
+}
+
+#[test]
 fn a_contra_by_hand_brings_no_money_to_a_barred_account() {
     let mut world = world();
     let (a, b) = (world.a, world.b);

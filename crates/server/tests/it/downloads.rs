@@ -1,5 +1,5 @@
-//! A clearing file, and a list of returns, over a real connection that is cut: by a door before the sandbox bank (a process of its own), which passes
-//! requests on and gives back as much of a file as it is told to.
+//! A clearing file, a list of returns and a fund's result over a real connection that is cut: by a door before the sandbox
+//! bank (a process of its own), which passes requests on and gives back as much of a file as it is told to.
 
 use std::io::{self, ErrorKind, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, exchange};
 use crate::epcc::becomes;
+use crate::fund_batches::{centre, fund, leg, legs, order, pays, platform, until};
 use crate::keys::metric;
 use crate::open::{balance, number, own, text};
 use crate::orders::Market;
@@ -59,6 +60,17 @@ impl Door {
         });
         Self { address, cut, asked }
     }
+
+    /// What becomes of the files that are asked for from now on.
+    fn cuts(&self, cut: Cut) {
+        *self.cut.lock().unwrap() = cut;
+        self.asked.store(0, Ordering::Relaxed);
+    }
+
+    /// How often a file was asked for since.
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
 }
 
 /// Passes one request on, and the answer back, cut if it is a file.
@@ -74,8 +86,10 @@ fn carry(mut caller: TcpStream, bank: &str, cut: &Mutex<Cut>, asked: &AtomicUsiz
         !framing.iter().any(|name| line.starts_with(name))
     });
     let start = kept.chain(["connection: close"]).collect::<Vec<_>>().join("\r\n");
-    let is_file = |line: &str| line.contains("/clearing?") || line.contains("/returns?");
-    let is_file = head.lines().next().is_some_and(is_file);
+    let of_files = ["/clearing?", "/returns?", "/batch-result?"];
+    let is_file = head.lines().next().is_some_and(|line| of_files.iter().any(|path| line.contains(path)));
+    // That there is none yet comes whole.
+    let is_file = is_file && answer.starts_with("HTTP/1.1 200");
     let mut cut = *cut.lock().unwrap();
     if is_file {
         asked.fetch_add(1, Ordering::Relaxed);
@@ -156,23 +170,17 @@ impl World {
     }
 
     fn fetch(&self, cut: Cut) -> Answer {
-        self.cuts(cut);
+        self.door.cuts(cut);
         self.market.operator.post("/v1/clearing/fetch", &json!({"rail": "epcc", "date": "2026-03-05"}))
     }
 
     fn fetch_returns(&self, cut: Cut) -> Answer {
-        self.cuts(cut);
+        self.door.cuts(cut);
         self.market.operator.post("/v1/payouts/returns/fetch", &json!({"date": "2026-03-06"}))
     }
 
-    /// What becomes of the files that are asked for from now on.
-    fn cuts(&self, cut: Cut) {
-        *self.door.cut.lock().unwrap() = cut;
-        self.door.asked.store(0, Ordering::Relaxed);
-    }
-
     fn asked(&self) -> usize {
-        self.door.asked.load(Ordering::Relaxed)
+        self.door.asked()
     }
 
     fn of_files(&self, what: &str, file: &str) -> usize {
@@ -261,6 +269,56 @@ fn a_list_of_returns_that_is_cut_off_books_no_return() {
     assert_eq!(counts(&world.fetch_returns(Cut::Not).ok()), [1, 0, 1], "once");
     assert_eq!(text(&operator.get(&path).ok(), "/status"), "returned");
     assert_eq!(balance(operator, &available), left + 1_000);
+}
+
+#[test]
+fn a_funds_result_that_is_cut_off_books_nothing() {
+    let Some(centre) = centre("result_after = 0") else { return };
+    let door = Door::before(&centre.addresses[0]);
+    let server = platform(&door.address, "");
+    let market = Market::open(&server);
+    let operator = &market.operator;
+    let paid = pays(&market, "T1", &json!([fund("L1", 5_000, false)]));
+    let receivable = own(operator, 1131);
+    // The platform asks by itself too: it finds the door as it is told to be.
+    door.cuts(Cut::Announced(0));
+    let closed = operator.post("/v1/fund-batches", &json!({"period": "2026-03"})).ok();
+    let path = format!("/v1/fund-batches/{}", text(&closed, "/id"));
+    let fetch = |cut: Cut| {
+        door.cuts(cut);
+        operator.post(&format!("{path}/fetch"), &json!({}))
+    };
+    let refused = || metric(operator, "lintel_fund_results_refused_total") as usize;
+    let nothing_is_booked = |cut: Cut| {
+        let batch = operator.get(&path).ok();
+        let shown = (text(&batch, "/status"), number(&batch, "/files"), number(&batch, "/unanswered"));
+        assert_eq!(shown, ("open".into(), 0, 1), "{cut:?}: {batch}");
+        assert_eq!(legs(&order(&market, &paid)), [leg("sent", 5_000)], "{cut:?}");
+        assert_eq!(balance(operator, &receivable), 0, "{cut:?}");
+    };
+    // Who asks first hands the batch in.
+    crate::sites::until("the centre has a result", || fetch(Cut::Announced(0)).status != 200);
+    let (announced, chunked) = ([0, 40, usize::MAX].map(Cut::Announced), [1, 40, usize::MAX].map(Cut::Chunked));
+    for cut in announced.into_iter().chain(chunked) {
+        let error = fetch(cut).error();
+        assert_eq!((error.0, error.1.as_str()), (503, "channel_unavailable"), "{cut:?}: {error:?}");
+        assert!(door.asked() >= 3, "{cut:?}: asked for again, {} times", door.asked());
+        nothing_is_booked(cut);
+    }
+    assert_eq!(refused(), 0, "a file that did not come is none that is wrong");
+    for (nth, cut) in [0, 40, usize::MAX].map(Cut::Unannounced).into_iter().enumerate() {
+        let error = fetch(cut).error();
+        assert_eq!((error.0, error.1.as_str()), (502, "channel_rejected"), "{cut:?}: {error:?}");
+        assert!(refused() > nth, "{cut:?}");
+        nothing_is_booked(cut);
+    }
+    assert!(server.log().contains("a fund's result file was refused whole"), "{}", server.log());
+
+    let batch = fetch(Cut::Not).ok();
+    let found = (text(&batch, "/came"), text(&batch, "/status"), number(&batch, "/files"), number(&batch, "/paid"));
+    assert_eq!(found, ("taken".into(), "answered".into(), 1, 5_000), "{batch}");
+    let order = until(&market, &paid, |order| text(order, "/status") == "success");
+    assert_eq!((legs(&order), balance(operator, &receivable)), (vec![leg("captured", 5_000)], 5_000));
 }
 
 #[test]

@@ -260,6 +260,22 @@ mod tests {
     }
 
     #[test]
+    fn the_bodies_of_a_channels_invoice_are_read_as_the_page_has_them() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let bodies = page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let bodies = bodies.map(|body| serde_json::from_str::<Value>(body).unwrap());
+        let bodies: Vec<Value> = bodies.filter(|body| body["kind"].is_string()).collect();
+        let kinds: Vec<&Value> = bodies.iter().map(|body| &body["kind"]).collect();
+        assert_eq!(kinds, ["voucher_template", "manual_voucher"]);
+        for body in bodies {
+            let wire: WireProposal = serde_json::from_value(body.clone()).unwrap();
+            let proposal = wire.read().unwrap_or_else(|error| panic!("{error:?}: {body}"));
+            assert_eq!(said(serde_json::to_value(WireProposal::show(&proposal)).unwrap()), body);
+        }
+    }
+
+    #[test]
     fn every_kind_of_the_domain_has_its_body() {
         let mut bodies: Vec<_> = bodies().iter().map(|body| body["kind"].as_str().unwrap().to_owned()).collect();
         bodies.dedup();

@@ -5,14 +5,17 @@ pub(crate) mod receiver;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use self::receiver::{Manner, Receiver, until};
 use crate::certificates::{Pair, RSA, SM2};
 use crate::client::{Answer, Client};
+use crate::fund_batches::{card, platform_in};
 use crate::keys::{becomes, metric};
 use crate::open::{merchant, number, text};
 use crate::orders::Market;
 use crate::server::Server;
+use crate::sites::Bank;
 use crate::staff::client_of;
 
 /// In a hurry: what takes hours takes milliseconds.
@@ -237,6 +240,52 @@ fn a_dead_receiver_costs_its_merchant_alone_and_the_platform_nothing() {
     assert_eq!(well.until_taken(20).len(), 20);
     assert_eq!((dead.got().len(), well.most_at_once()), (3, 1));
     becomes(&shop.market.operator, "lintel_webhook_under_way", |under_way| (under_way - 3.0).abs() < 0.5);
+}
+
+/// Nothing of a payment waits for a delivery: its end is answered while the receiver holds all that it got, and it is
+/// released only afterwards.
+#[test]
+fn a_receiver_that_never_answers_holds_up_no_payment() {
+    let Some(bank) = Bank::start() else { return };
+    let own = ["webhooks.retry_first_ms=20", "webhooks.retry_max_ms=100", "webhooks.timeout_ms=60000"];
+    let server = platform_in((TempDir::new().unwrap(), Vec::new()), &own, &bank.0.addresses[0], "");
+    let (silent, well) = (Receiver::start(Manner::Silent), Receiver::start(Manner::Take));
+    let shop = Shop::open(&server, &silent.url, &["order.paid"]);
+    let operator = &shop.market.operator;
+    let other = text(&merchant(operator, "landlord", "李四", "110105194912310038"), "/id");
+    register(&client_of(&server, &other), &other, &well.url, &["order.paid"]);
+    let pays = |merchant: &str, name: &str| {
+        let items = json!([{"kind": "rent", "amount": 5_000}]);
+        let new = json!({
+            "merchant": merchant, "out_trade_no": name, "payer": shop.market.payer, "items": items, "currency": "CNY",
+        });
+        let order = text(&operator.post("/v1/orders", &new).ok(), "/id");
+        let instruments = json!({"instruments": [card(5_000)]});
+        let paid = operator.post(&format!("/v1/orders/{order}/pay?wait=30"), &instruments).ok();
+        assert_eq!(text(&paid, "/status"), "success", "{paid}");
+        order
+    };
+    // Its four places are taken, and more of its deliveries wait behind them with every payment from here on.
+    let mut of_silent: BTreeSet<String> = (0..4).map(|at| pays(&shop.id, &format!("A{at}"))).collect();
+    until(|| silent.held() >= 4, || format!("{:?}", silent.got()));
+    let mut of_other = BTreeSet::new();
+    for at in 0..12 {
+        of_silent.insert(pays(&shop.id, &format!("S{at}")));
+        of_other.insert(pays(&other, &format!("W{at}")));
+        assert!(silent.held() >= 4, "it has let none go");
+    }
+    let objects =
+        |told: &[receiver::Got]| told.iter().map(|got| text(&got.json(), "/object/id")).collect::<BTreeSet<_>>();
+    let told = well.until_taken(12);
+    assert_eq!((told.len(), objects(&told)), (12, of_other));
+    let rates = operator.get("/v1/rates").ok();
+    assert_eq!(["/first_try/numerator", "/first_try/denominator"].map(|at| number(&rates, at)), [28, 28], "{rates}");
+    assert!(silent.held() >= 4 && silent.got().iter().all(|got| !got.taken), "{:?}", silent.got());
+    assert_eq!(shop.deliveries("state=accepted").len(), 0);
+
+    silent.becomes(Manner::Take);
+    let told = silent.until_taken(16);
+    assert_eq!((told.len(), objects(&told)), (16, of_silent));
 }
 
 #[test]

@@ -92,6 +92,11 @@ impl Receiver {
         self.shared.lock().unwrap().most_at_once
     }
 
+    /// How many connections it holds open, having said nothing on them.
+    pub(crate) fn held(&self) -> usize {
+        self.shared.lock().unwrap().held.len()
+    }
+
     /// Waits until it took so many, and gives those back in their order.
     #[track_caller]
     pub(crate) fn until_taken(&self, count: usize) -> Vec<Got> {
