@@ -78,6 +78,7 @@ mod receipts;
 mod receivers;
 mod replays;
 mod restart;
+mod returns;
 mod routing;
 mod sandbox;
 mod sensitive;
