@@ -71,7 +71,7 @@ fn a_return_that_the_books_do_not_take_is_an_alarm_until_they_do() {
         assert_eq!(left, [serial.clone(), "payout_state".to_owned()]);
     }
     // Of another amount, whatever it is signed with.
-    assert_eq!(tells(&server, "event-1", &serial, PAID + 1).error().1, "notification_refused");
+    assert_eq!(tells(&server, "N-return-00000001", &serial, PAID + 1).error().1, "notification_refused");
     assert_eq!((refused(&market, "value_invalid"), refused(&market, "payout_state")), (1, 2));
     assert!(server.log().contains("a payment that came back is not booked"));
     let now = text(&market.operator.get(&path).ok(), "/status");
