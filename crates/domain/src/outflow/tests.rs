@@ -6,12 +6,15 @@ use alloc::vec;
 use super::*;
 use crate::approval::Proposal;
 use crate::attempt::Purpose;
+use crate::clearing::{ClearingLine, LineKind};
 use crate::freeze::{Change, DeductFreeze, Freeze, FreezeChange};
-use crate::ids::{AccountId, MerchantId, PayoutId};
+use crate::ids::{AccountId, MerchantId, OrderId, PayoutId};
 use crate::order::ItemKind;
 use crate::payout::{CreatePayout, PayTo, PayoutStatus, Receiver};
+use crate::refund::RefundKind;
 use crate::sealed::Sealed;
 use crate::testkit::orders::card;
+use crate::testkit::wallets::{asks, tops_up};
 use crate::testkit::{Kit, court, declined, sealed, success};
 
 const YUAN: Minor = 100;
@@ -382,4 +385,101 @@ fn an_undo_gives_back_all_that_its_card_brought_and_nothing_else() {
         (refund(right.serial(), 3_200, Currency::Cny), Disagreement::Original),
     ];
     changed(&kit, &right, operations);
+}
+
+/// The books with one attempt's operation changed.
+fn brought(kit: &Kit, attempt: AttemptId, amount: Minor) -> State {
+    let mut books = kit.state.clone();
+    books.attempts.get_mut(attempt.0).unwrap().operation.set_amount(amount);
+    books
+}
+
+/// What the channel is asked to give back.
+fn gives_back(original: &str, amount: Minor, currency: Currency) -> Operation {
+    Operation::Refund { original: original.into(), amount, currency }
+}
+
+fn pays(amount: Minor) -> Operation {
+    let (account, name) = (sealed("6222**********0009"), sealed("*五"));
+    Operation::Pay { account, name, amount, currency: Currency::Cny, bank: None }
+}
+
+/// A card that had been refused, and paid after all: the try that brought it is not the one that the leg was captured by.
+#[test]
+fn what_no_order_can_use_goes_back_whole_to_the_try_that_brought_it_and_nowhere_else() {
+    let (mut kit, merchant, _) = landlord();
+    let other = kit.paid_rent(merchant, 5_000);
+    let other = kit.state.order(other).unwrap().legs[0];
+    let other = kit.state.attempt(kit.state.leg(other).unwrap().captured_by.unwrap()).unwrap().serial();
+    let order = kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+    kit.pay(order, vec![card(5_000)]);
+    let debit = kit.answered(declined(FailureClass::Bank));
+    kit.answer(debit.id, success("2026-03-05"));
+    let right = kit.waiting();
+    let Purpose::Refund(id) = right.purpose else { panic!("{right:?}") };
+    assert_eq!(kit.state.refund(id).unwrap().kind, RefundKind::Useless);
+    let (serial, cny) = (debit.serial(), Currency::Cny);
+    let another_day = serial.replacen("2026", "2025", 1);
+    let operations = vec![
+        (gives_back(&serial, 5_001, cny), Disagreement::Amount),
+        (gives_back(&serial, 4_999, cny), Disagreement::Amount),
+        (gives_back(&serial, 5_000, Currency::Usd), Disagreement::Amount),
+        (gives_back(&other, 5_000, cny), Disagreement::Original),
+        (gives_back(&another_day, 5_000, cny), Disagreement::Original),
+        (gives_back(&right.serial(), 5_000, cny), Disagreement::Original),
+        (gives_back("nonsense", 5_000, cny), Disagreement::Original),
+        (pays(5_000), Disagreement::Receiver),
+    ];
+    changed(&kit, &right, operations);
+    let astray = Attempt { channel: Some("acme".into()), ..right.clone() };
+    assert_eq!(agree(&kit.state, &astray), Err(Disagreement::Original), "another channel than brought it");
+    for amount in [4_999, 5_001] {
+        let books = brought(&kit, debit.id, amount);
+        assert_eq!(agree(&books, &right), Err(Disagreement::Original), "{amount} came in");
+    }
+    let mut books = kit.state.clone();
+    books.attempts.get_mut(debit.id.0).unwrap().status = AttemptStatus::Settled(declined(FailureClass::Bank));
+    assert_eq!(agree(&books, &right), Err(Disagreement::Original), "nothing came in");
+    let mut books = kit.state.clone();
+    books.refunds.get_mut(id.0).unwrap().order = OrderId(order.0 + 1);
+    assert_eq!(agree(&books, &right), Err(Disagreement::Object), "its leg is of another order");
+    kit.answer(right.id, success("2026-03-05"));
+    assert_eq!(agree(&kit.state, &right), Err(Disagreement::Object), "it has ended");
+}
+
+/// Its channel's file told another amount than was asked for.
+#[test]
+fn a_top_up_of_another_amount_goes_back_whole_to_the_try_that_brought_it_and_nowhere_else() {
+    let mut kit = Kit::new();
+    let account = kit.wallet(0);
+    kit.given(asks(tops_up(account, 1_000 * YUAN)));
+    let other = kit.answered(success("2026-03-05")).serial();
+    kit.given(asks(tops_up(account, 1_000 * YUAN)));
+    let debit = kit.waiting();
+    let (serial, amount, currency) = (debit.serial(), 900 * YUAN, Currency::Cny);
+    let told = ClearingLine { serial: serial.clone(), kind: LineKind::Debit, amount, currency, reference: None };
+    kit.take_file(Rail::Epcc, "2026-03-05", vec![told]);
+    let right = kit.waiting();
+    let Purpose::TopUp(id) = right.purpose else { panic!("{right:?}") };
+    assert_eq!(right.operation, gives_back(&serial, amount, currency));
+    let operations = vec![
+        (gives_back(&serial, amount + 1, currency), Disagreement::Amount),
+        (gives_back(&serial, amount - 1, currency), Disagreement::Amount),
+        (gives_back(&serial, amount, Currency::Usd), Disagreement::Amount),
+        (gives_back(&other, amount, currency), Disagreement::Original),
+        (gives_back(&right.serial(), amount, currency), Disagreement::Original),
+        (pays(amount), Disagreement::Receiver),
+    ];
+    changed(&kit, &right, operations);
+    let astray = Attempt { channel: Some("acme".into()), ..right.clone() };
+    assert_eq!(agree(&kit.state, &astray), Err(Disagreement::Original), "another channel than brought it");
+    for came in [amount - 1, amount + 1, 1_000 * YUAN] {
+        let books = brought(&kit, debit.id, came);
+        assert_eq!(agree(&books, &right), Err(Disagreement::Original), "{came} came in");
+    }
+    let mut books = kit.state.clone();
+    books.top_ups.get_mut(id.0).unwrap().attempt = None;
+    assert_eq!(agree(&books, &right), Err(Disagreement::Original), "no try of it brought anything");
+    kit.answer(right.id, success("2026-03-05"));
+    assert_eq!(agree(&kit.state, &right), Err(Disagreement::Object), "it has ended");
 }

@@ -18,6 +18,7 @@ mod projector;
 mod recovery;
 mod replay_property;
 mod scripted;
+mod second_look;
 mod sites;
 mod time_outs;
 mod verify;

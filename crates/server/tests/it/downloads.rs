@@ -1,5 +1,6 @@
 //! A clearing file, a list of returns and a fund's result over a real connection that is cut: by a door before the sandbox
-//! bank (a process of its own), which passes requests on and gives back as much of a file as it is told to.
+//! bank (a process of its own), which passes requests on and gives back as much of a file as it is told to; and a list that
+//! was changed on its way.
 
 use std::io::{self, ErrorKind, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -36,6 +37,8 @@ enum Cut {
     TooLong,
     /// It goes on and on.
     Endless,
+    /// It comes whole, and somebody changed what it lists.
+    Forged,
 }
 
 /// The door, and how often a file was asked for.
@@ -79,7 +82,7 @@ fn carry(mut caller: TcpStream, bank: &str, cut: &Mutex<Cut>, asked: &AtomicUsiz
     let mut behind = TcpStream::connect(bank)?;
     behind.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes())?;
     behind.write_all(&body)?;
-    let (answer, body) = message(&mut behind)?;
+    let (answer, mut body) = message(&mut behind)?;
     let framing = ["content-length:", "transfer-encoding:", "connection:"];
     let kept = answer.lines().filter(|line| {
         let line = line.to_ascii_lowercase();
@@ -96,13 +99,16 @@ fn carry(mut caller: TcpStream, bank: &str, cut: &Mutex<Cut>, asked: &AtomicUsiz
     } else {
         cut = Cut::Not;
     }
+    if matches!(cut, Cut::Forged) {
+        body = forged(&body);
+    }
     let whole = body.len();
     // What is cut always lacks a byte at least.
     let some = |bytes: usize| &body[..bytes.min(whole.saturating_sub(1))];
     let announced = |bytes: usize| format!("{start}\r\ncontent-length: {bytes}\r\n\r\n");
     let chunked = format!("{start}\r\ntransfer-encoding: chunked\r\n\r\n");
     let (head, body) = match cut {
-        Cut::Not => (announced(whole), body.as_slice()),
+        Cut::Not | Cut::Forged => (announced(whole), body.as_slice()),
         Cut::Announced(bytes) => (announced(whole), some(bytes)),
         Cut::Chunked(bytes) => (format!("{chunked}{:x}\r\n", some(bytes).len()), some(bytes)),
         Cut::Unannounced(bytes) => (format!("{start}\r\n\r\n"), some(bytes)),
@@ -117,8 +123,15 @@ fn carry(mut caller: TcpStream, bank: &str, cut: &Mutex<Cut>, asked: &AtomicUsiz
             let piece = [format!("{MIB:x}\r\n").into_bytes(), vec![b'0'; MIB], b"\r\n".to_vec()].concat();
             (0..=FILE_MAX / MIB).try_for_each(|_| caller.write_all(&piece))
         }
-        Cut::Not | Cut::Announced(_) | Cut::Unannounced(_) | Cut::TooLong => Ok(()),
+        Cut::Not | Cut::Forged | Cut::Announced(_) | Cut::Unannounced(_) | Cut::TooLong => Ok(()),
     }
+}
+
+/// The list under the bank's signature of it as it was, with another amount.
+fn forged(list: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(list).replace("\"amount\":1000,", "\"amount\":1009,");
+    assert_ne!(text.as_bytes(), list, "nothing of it was changed");
+    text.into_bytes()
 }
 
 /// A request or an answer, whole: its head without the empty line, and its body.
@@ -254,7 +267,7 @@ fn a_list_of_returns_that_is_cut_off_books_no_return() {
         unavailable += 1;
     }
     let mut refused = 0;
-    for cut in [Cut::Unannounced(0), Cut::Unannounced(40), Cut::Unannounced(usize::MAX), Cut::TooLong] {
+    for cut in [Cut::Unannounced(0), Cut::Unannounced(40), Cut::Unannounced(usize::MAX), Cut::TooLong, Cut::Forged] {
         let error = world.fetch_returns(cut).error();
         assert_eq!((error.1.as_str(), world.asked()), ("channel_rejected", 1), "{cut:?}: {error:?}");
         refused += 1;
@@ -264,6 +277,7 @@ fn a_list_of_returns_that_is_cut_off_books_no_return() {
         (unavailable, refused)
     );
     assert_eq!((text(&operator.get(&path).ok(), "/status"), balance(operator, &available)), ("success".into(), left));
+    assert!(world.server.log().contains("a file is refused; nothing of it is booked"));
     let counts = |list: &Value| ["/listed", "/booked", "/already"].map(|pointer| number(list, pointer));
     assert_eq!(counts(&world.fetch_returns(Cut::Not).ok()), [1, 1, 0]);
     assert_eq!(counts(&world.fetch_returns(Cut::Not).ok()), [1, 0, 1], "once");

@@ -79,6 +79,7 @@ mod receipts;
 mod receivers;
 mod replays;
 mod restart;
+mod returns;
 mod routing;
 mod sandbox;
 mod sensitive;

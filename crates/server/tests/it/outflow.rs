@@ -1,16 +1,21 @@
 //! The outflow breaker against a real bank: what would pass the bound is not sent, over a kill and a start, until two people let it go.
-//! What one person stops is not written either where it was asked for before.
+//! What one person stops is not written either where it was asked for before, nor what the books do not agree with by then.
+
+use std::fs;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::keys::{becomes, metric};
 use crate::open::{number, text};
 use crate::orders::Market;
+use crate::sandbox::Sandbox;
 use crate::server::Server;
 use crate::sites::{Bank, pay, site, start, until, until_paid};
 use crate::staff::Staff;
 
+const DISAGREEMENTS: &str = "lintel_outflow_disagreements_total{what=\"object\"}";
 const STOPPED: &str = "lintel_outflow_stopped{channel=\"epcc\",currency=\"CNY\"}";
 
 /// Staff whose two accountants became treasurers.
@@ -133,6 +138,72 @@ fn a_stop_reaches_what_was_asked_for_before_it_and_is_not_written_yet() {
     let stats = bank.stats();
     assert_eq!((refunds_at(&bank), number(&stats, "/sent_again")), (0, 0), "{stats}");
     assert!(server.log().contains("what leaves by its channel is stopped"));
+}
+
+/// The bank did take the money back that it had refused to, while another refund in its place waits for a connection: nothing of that one
+/// is written.
+#[test]
+fn what_the_books_do_not_agree_with_any_more_is_not_written_and_is_an_alarm() {
+    let Some(bank) = refusing_bank() else { return };
+    let url = format!("http://{}", bank.0.addresses[0]);
+    let mut server = start(&site("a", &url, ""));
+    let mut market = Market::open(&server);
+    // A card that the bank declined, and debited all the same, for an order that has no try left.
+    let items = json!([{"kind": "rent", "amount": 5_000}]);
+    let order = json!({
+        "merchant": text(&market.landlord, "/id"), "out_trade_no": "T1", "payer": market.payer, "items": items,
+        "currency": "CNY", "tries_allowed": 1,
+    });
+    let order = text(&market.operator.post("/v1/orders", &order).ok(), "/id");
+    let paying = market.pay(&order, 5_000).ok();
+    let debit = market.serial(&text(&paying, "/legs/0/open_attempt"));
+    until("it is declined", || market.operator.get(&format!("/v1/orders/{order}")).ok()["status"] == "failed");
+    market.cleared("2026-03-05", 1, &debit, "debit", 5_000);
+    let first = market.operator.get("/v1/refunds/rfd_1").ok();
+    assert_eq!((text(&first, "/kind"), becomes_final(&market.operator, &first)), ("useless".into(), "failed".into()));
+    let first = market.serial(&text(&first, "/parts/0/attempt"));
+    assert_eq!(refunds_at(&bank), 1);
+
+    // A site that is down carries out what comes on a connection that is open: after a start there is none.
+    server.kill();
+    bank.first_site(false);
+    server.start_again();
+    market.operator = server.operator();
+    let operator = &market.operator;
+    let people = Staff::hire(&server);
+    people.maker.client.post("/v1/tasks/rfd_1/retry", &json!({})).ok();
+    let second = operator.get("/v1/refunds/rfd_2").ok();
+    let attempt = || operator.get(&format!("/v1/attempts/{}", text(&second, "/parts/0/attempt"))).ok();
+    assert_eq!(text(&attempt(), "/status"), "requested", "no connection is there to write it on");
+    assert_eq!(metric(operator, DISAGREEMENTS), 0.0);
+    market.cleared("2026-03-05", 2, &first, "refund", 5_000);
+
+    becomes(operator, DISAGREEMENTS, |count| count > 0.5);
+    assert_eq!(becomes_final(operator, &second), "failed");
+    let told = attempt();
+    let failure = ["/failure/class", "/failure/code"].map(|at| text(&told, at));
+    assert_eq!(
+        (text(&told, "/status"), failure),
+        ("declined".into(), ["system", "not_sent:disagrees"].map(Into::into))
+    );
+    assert_eq!(metric(operator, DISAGREEMENTS) as u64, 1, "one attempt, told once");
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("stopped before money left")).unwrap();
+    assert!(line.contains(&text(&told, "/id")) && line.contains("object"), "{line}");
+    bank.first_site(true);
+    let stats = bank.stats();
+    assert_eq!((refunds_at(&bank), number(&stats, "/sent_again")), (1, 0), "{stats}");
+    assert_eq!(operator.get("/v1/refunds/rfd_1").ok()["status"], "success");
+}
+
+/// The bank at two addresses, which declines every card and takes nothing back.
+fn refusing_bank() -> Option<Bank> {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("plan.toml");
+    fs::write(&path, "[debit]\ndecline = 10000\n[refund]\ndecline = 10000\n").unwrap();
+    let listen = ["--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"];
+    let rest = ["--date", "2026-03-05", "--faults", path.to_str().unwrap()];
+    Sandbox::start(["bank"].into_iter().chain(listen).chain(rest)).map(Bank)
 }
 
 /// The same people, at a server that started again elsewhere.

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Answer, exchange};
-use crate::keys::becomes;
+use crate::keys::{becomes, metric};
 use crate::open::{number, text};
 use crate::orders::Market;
 use crate::server::Server;
@@ -70,6 +70,17 @@ struct UnionPay {
     more: Condvar,
     /// So many queries about debits are answered with another amount.
     lies: AtomicU32,
+    /// So many queries are answered under another secret, that the order was paid.
+    forged: AtomicU32,
+}
+
+/// Takes one of so many, if there is one left.
+fn takes_one(left: &AtomicU32) -> bool {
+    left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
+}
+
+fn paid(order: &Form) -> Form {
+    with(order, &[("respCode", "00"), ("origRespCode", "00"), ("queryId", QUERY_ID), ("settleDate", "0305")])
 }
 
 impl UnionPay {
@@ -97,8 +108,11 @@ impl UnionPay {
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let asked = read_form(&String::from_utf8_lossy(&body));
-        let said = if asked.get("signature") == Some(&signature(&asked, SECRET)) {
-            written(self.judge(line.contains("/queryTrans.do"), &asked), SECRET)
+        let query = line.contains("/queryTrans.do");
+        let said = if query && takes_one(&self.forged) {
+            written(paid(&self.taken.lock().unwrap()[&asked["orderId"]]), "another secret")
+        } else if asked.get("signature") == Some(&signature(&asked, SECRET)) {
+            written(self.judge(query, &asked), SECRET)
         } else {
             String::from("unsigned")
         };
@@ -119,10 +133,7 @@ impl UnionPay {
                 let done = [("respCode", "00"), ("origRespCode", "00"), ("queryId", "472603050900000000008")];
                 with(&with(order, &done), &[("settleDate", "0305")])
             }
-            Some(order) if self.lies.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() => {
-                let done = [("respCode", "00"), ("origRespCode", "00"), ("queryId", QUERY_ID), ("settleDate", "0305")];
-                with(&with(order, &done), &[("txnAmt", "500001")])
-            }
+            Some(order) if takes_one(&self.lies) => with(&paid(order), &[("txnAmt", "500001")]),
             Some(order) => with(order, &[("respCode", "00"), ("origRespCode", "05")]),
         }
     }
@@ -247,6 +258,33 @@ fn an_answer_of_another_amount_is_an_alarm_and_settles_nothing() {
     assert_eq!(market.operator.get(&path).ok()["status"], "paying");
     assert!(server.log().contains("an answer of a channel is not believed"));
     let done = with(&taken, &[("respCode", "00"), ("queryId", QUERY_ID), ("settleDate", "0305")]);
+    assert_eq!(notify(&server, &done, SECRET).status, 200);
+    assert_eq!(market.operator.get(&path).ok()["status"], "success");
+}
+
+/// Word for word what would settle it, and not signed by the channel: who watches is told, and nothing is settled by it.
+#[test]
+fn an_answer_that_somebody_else_signed_is_an_alarm_and_settles_nothing() {
+    let (unionpay, address) = UnionPay::open();
+    unionpay.forged.store(2, Relaxed);
+    let server = start(&address);
+    let market = Market::open(&server);
+    let order = text(&market.order("T1", 500_000).ok(), "/id");
+    let path = format!("/v1/orders/{order}");
+    let card = json!({
+        "type": "card", "agreement": "TOKEN-1", "mask": "622202******2230", "rail": "unionpay", "amount": 500_000,
+    });
+    let paying = market.operator.post(&format!("{path}/pay"), &json!({"instruments": [card]})).ok();
+    let taken = unionpay.until_taken("01");
+    let alarm = |why: &str| format!("lintel_answers_disbelieved_total{{rail=\"unionpay\",why=\"{why}\"}}");
+    becomes(&market.operator, &alarm("unsigned"), |count| count > 1.5);
+    assert_eq!((metric(&market.operator, &alarm("foreign")), unionpay.forged.load(Relaxed)), (0.0, 0));
+    assert_eq!(market.operator.get(&path).ok()["status"], "paying");
+    let attempt = market.operator.get(&format!("/v1/attempts/{}", text(&paying, "/legs/0/open_attempt"))).ok();
+    assert_eq!((text(&attempt, "/status"), &attempt["reference"]), ("unknown".into(), &Value::Null), "{attempt}");
+    assert!(server.log().contains("an answer of a channel is not believed"));
+    let done = with(&taken, &[("respCode", "00"), ("queryId", QUERY_ID), ("settleDate", "0305")]);
+    assert_eq!(notify(&server, &done, "another secret").error().1, "notification_refused");
     assert_eq!(notify(&server, &done, SECRET).status, 200);
     assert_eq!(market.operator.get(&path).ok()["status"], "success");
 }
