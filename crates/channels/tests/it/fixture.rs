@@ -163,16 +163,22 @@ pub(crate) fn files(channel: &str, ending: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-fn read(entry: &Entry, path: PathBuf) -> Fixture {
-    let text = fs::read_to_string(&path).unwrap();
-    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    let config = value("config").unwrap_or_else(|| panic!("{} has no config", path.display()));
+/// A channel as `config` says: settings, or `@` and the file that has them.
+pub(crate) fn configured(entry: &Entry, config: &str) -> (Value, Arc<dyn Channel>) {
     let config = match config.strip_prefix('@') {
         Some(name) => fs::read_to_string(folder(entry.name).join(name)).unwrap(),
         None => config.to_owned(),
     };
     let settings: Value = serde_json::from_str(&config).unwrap();
     let channel = channels::by_name(entry.name, &settings).unwrap();
+    (settings, channel)
+}
+
+fn read(entry: &Entry, path: PathBuf) -> Fixture {
+    let text = fs::read_to_string(&path).unwrap();
+    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let config = value("config").unwrap_or_else(|| panic!("{} has no config", path.display()));
+    let (settings, channel) = configured(entry, config);
     let partial = text.lines().find_map(|line| line.strip_prefix("partial: ")).map(str::to_owned);
     let requested_at = value("at").map_or(AT, |at| Time(at.parse().unwrap()));
     let original = value("original").map(|reference| Original {

@@ -20,3 +20,4 @@ mod size;
 mod unionpay;
 mod unknown;
 mod words;
+mod wrong_files;
