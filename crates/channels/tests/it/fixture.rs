@@ -140,9 +140,18 @@ pub(crate) struct Case {
 
 /// Every conversation of a channel.
 pub(crate) fn of(entry: &Entry) -> Vec<Fixture> {
-    let mut paths = files(entry.name, "txt");
-    paths.sort();
+    let paths = files(entry.name, "txt");
     assert!(!paths.is_empty(), "channel {} has no fixtures: add fixtures/channels/{}/*.txt", entry.name, entry.name);
+    conversations(entry, paths)
+}
+
+/// The same conversations under SM2, of a channel that may sign with it: its requests show `*` where a random number is drawn.
+pub(crate) fn of_sm2(entry: &Entry) -> Vec<Fixture> {
+    conversations(entry, files(&format!("{}/sm2", entry.name), "txt"))
+}
+
+fn conversations(entry: &Entry, mut paths: Vec<PathBuf>) -> Vec<Fixture> {
+    paths.sort();
     paths.into_iter().map(|path| read(entry, path)).collect()
 }
 

@@ -17,6 +17,7 @@ mod real_name;
 mod registry;
 mod signed_files;
 mod size;
+mod sm2;
 mod unionpay;
 mod unknown;
 mod words;
