@@ -286,7 +286,7 @@ pub(crate) fn open(field: &Sealed) -> Result<ark::Secret, ark::Error> {
     Ok(ark::Secret::new(String::from_utf8(field.ciphertext.clone()).unwrap()))
 }
 
-fn response(raw: &str) -> (Vec<(String, String)>, Response) {
+pub(crate) fn response(raw: &str) -> (Vec<(String, String)>, Response) {
     let (head, body) = raw.split_once("\n\n").expect("headers, an empty line, a body");
     let mut lines = head.lines();
     let status = lines.next().unwrap().parse().unwrap();

@@ -5,6 +5,7 @@
 //! a lease. Their signatures were not made by this crate.
 
 mod batch;
+mod centre;
 mod clearing;
 mod conformance;
 mod epcc;
