@@ -17,8 +17,8 @@ const STEP: usize = 37;
 
 /// Whether the settings of a channel leave the choice of SM2, by its manifest.
 fn may_sign_with_sm2(entry: &Entry) -> bool {
-    let manifest = fixture::of(entry).remove(0);
-    let mut settings = manifest.channel.manifest().settings.iter();
+    let channel = fixture::of(entry).remove(0).channel;
+    let mut settings = channel.manifest().settings.iter();
     settings.any(|setting| setting.name == "sign_method" && setting.doc.contains("`sm2`"))
 }
 
