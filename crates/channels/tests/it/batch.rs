@@ -167,9 +167,10 @@ fn a_route_that_cannot_be_taken_is_named_with_what_to_do() {
 
 #[test]
 fn a_channel_without_a_centre_takes_no_batch() {
-    for entry in CHANNELS.iter().filter(|entry| entry.name != "sandbox_fund") {
-        let channel = fixture::of(entry).remove(0).channel;
-        assert!(channel.fund_centre().is_none());
+    let channels = CHANNELS.iter().map(|entry| fixture::of(entry).remove(0).channel);
+    let without: Vec<_> = channels.filter(|channel| channel.fund_centre().is_none()).collect();
+    assert!(without.len() > 1);
+    for channel in without {
         let refused = |error: ChannelError| assert!(matches!(error, ChannelError::NoBatch { .. }), "{error}");
         refused(channel.build_batch(&batch(&ROWS)).unwrap_err());
         refused(channel.build_batch_result("B1", "0123456789abcdef").unwrap_err());

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::fixture::{self, AT, Ask, Case, Fixture, sealed};
 use crate::real_name::checks_names;
-use crate::words::{ASKED, CHECKED, FOUND, QUERIED, RETURNED, SIGNED, TOLD, proves};
+use crate::words::{ASKED, CHECKED, FOUND, QUERIED, RETURNED, SIGNED, TOLD, proves, unbelieved};
 
 fn fixtures() -> impl Iterator<Item = Fixture> {
     CHANNELS.iter().flat_map(fixture::of)
@@ -50,11 +50,7 @@ fn responses_prove_what_the_fixture_says() {
 fn a_message_that_was_touched_is_not_believed() {
     for fixture in fixtures() {
         for exchange in &fixture.exchanges {
-            let refused = match exchange.ask {
-                Ask::Do(_) | Ask::Redirect(_) | Ask::Query { .. } | Ask::Close { .. } => "unknown",
-                Ask::SignUp(_) | Ask::Confirm { .. } | Ask::RealName(_) | Ask::RealNameQuery { .. } => "unknown",
-                Ask::Returns { .. } | Ask::Notify => "channel_signature",
-            };
+            let refused = unbelieved(&exchange.ask);
             let request = fixture::build(&*fixture.channel, &exchange.ask).map(Result::unwrap);
             for case in &exchange.cases {
                 for touched in touched(case) {

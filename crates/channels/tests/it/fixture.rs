@@ -140,9 +140,18 @@ pub(crate) struct Case {
 
 /// Every conversation of a channel.
 pub(crate) fn of(entry: &Entry) -> Vec<Fixture> {
-    let mut paths = files(entry.name, "txt");
-    paths.sort();
+    let paths = files(entry.name, "txt");
     assert!(!paths.is_empty(), "channel {} has no fixtures: add fixtures/channels/{}/*.txt", entry.name, entry.name);
+    conversations(entry, paths)
+}
+
+/// The same conversations under SM2, of a channel that may sign with it: its requests show `*` where a random number is drawn.
+pub(crate) fn of_sm2(entry: &Entry) -> Vec<Fixture> {
+    conversations(entry, files(&format!("{}/sm2", entry.name), "txt"))
+}
+
+fn conversations(entry: &Entry, mut paths: Vec<PathBuf>) -> Vec<Fixture> {
+    paths.sort();
     paths.into_iter().map(|path| read(entry, path)).collect()
 }
 
@@ -163,16 +172,22 @@ pub(crate) fn files(channel: &str, ending: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-fn read(entry: &Entry, path: PathBuf) -> Fixture {
-    let text = fs::read_to_string(&path).unwrap();
-    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    let config = value("config").unwrap_or_else(|| panic!("{} has no config", path.display()));
+/// A channel as `config` says: settings, or `@` and the file that has them.
+pub(crate) fn configured(entry: &Entry, config: &str) -> (Value, Arc<dyn Channel>) {
     let config = match config.strip_prefix('@') {
         Some(name) => fs::read_to_string(folder(entry.name).join(name)).unwrap(),
         None => config.to_owned(),
     };
     let settings: Value = serde_json::from_str(&config).unwrap();
     let channel = channels::by_name(entry.name, &settings).unwrap();
+    (settings, channel)
+}
+
+fn read(entry: &Entry, path: PathBuf) -> Fixture {
+    let text = fs::read_to_string(&path).unwrap();
+    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let config = value("config").unwrap_or_else(|| panic!("{} has no config", path.display()));
+    let (settings, channel) = configured(entry, config);
     let partial = text.lines().find_map(|line| line.strip_prefix("partial: ")).map(str::to_owned);
     let requested_at = value("at").map_or(AT, |at| Time(at.parse().unwrap()));
     let original = value("original").map(|reference| Original {
@@ -271,7 +286,7 @@ pub(crate) fn open(field: &Sealed) -> Result<ark::Secret, ark::Error> {
     Ok(ark::Secret::new(String::from_utf8(field.ciphertext.clone()).unwrap()))
 }
 
-fn response(raw: &str) -> (Vec<(String, String)>, Response) {
+pub(crate) fn response(raw: &str) -> (Vec<(String, String)>, Response) {
     let (head, body) = raw.split_once("\n\n").expect("headers, an empty line, a body");
     let mut lines = head.lines();
     let status = lines.next().unwrap().parse().unwrap();

@@ -1,5 +1,16 @@
 //! What a case of a fixture may show, and which words must be shown of what: the tables of `fixtures/channels/README.md`.
 
+use crate::fixture::Ask;
+
+/// What an answer to this proves that nobody signed so.
+pub(crate) fn unbelieved(ask: &Ask) -> &'static str {
+    match ask {
+        Ask::Do(_) | Ask::Redirect(_) | Ask::Query { .. } | Ask::Close { .. } => "unknown",
+        Ask::SignUp(_) | Ask::Confirm { .. } | Ask::RealName(_) | Ask::RealNameQuery { .. } => "unknown",
+        Ask::Returns { .. } | Ask::Notify => "channel_signature",
+    }
+}
+
 /// What a case must prove that shows this. A channel that takes an operation without doing it at once says "pending". Of signing an
 /// agreement (`signs`) nothing is queried: what is in progress, and what nobody asked for, proves nothing and is never a refusal.
 pub(crate) fn proves(shows: &str, signs: bool) -> &'static [&'static str] {
