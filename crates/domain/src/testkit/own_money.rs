@@ -92,12 +92,9 @@ impl Kit {
     /// Takes a clearing file of one part as level 17 did: it books what it brings before the statement's line.
     #[track_caller]
     pub(crate) fn take_file_of_before(&mut self, rail: Rail, day: &str, lines: Vec<ClearingLine>) -> ClearingId {
-        // As if something of the session were booked already: of a restored state that would not be so.
+        // As if something of the session were booked already.
         self.state.booked_sessions.insert((rail, date(day)), 0);
-        let hurried = core::mem::replace(&mut self.hurried, true);
-        let id = self.take_file_alone(rail, day, lines);
-        self.hurried = hurried;
-        id
+        self.take_file_alone(rail, day, lines)
     }
 
     /// Takes the line of the statement that a clearing session awaits, if it awaits one.
