@@ -15,9 +15,9 @@
 //! a difference stays on 1122 and is counted.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use alloc::{format, vec};
 
 use minicbor::{Decode, Encode};
 

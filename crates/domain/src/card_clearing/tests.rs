@@ -1,5 +1,7 @@
 //! The network's file: what it gates, what it answers, what differs.
 
+use alloc::vec;
+
 use super::*;
 use crate::card_fee::CardType;
 use crate::chargeback::{ChargebackCommand, ReceiveCardChargeback};

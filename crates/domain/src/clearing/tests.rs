@@ -58,7 +58,8 @@ fn a_session_of_5000_in_1000_out_and_300_refunded_moves_3700() {
     let (bank, rail) = (own(Subject::CentralBank), own(Subject::ClearingEpcc));
     assert_eq!(kit.last_voucher(), [(bank, Side::Debit, 3_700), (rail, Side::Credit, 3_700)]);
     let voucher = kit.posted().last().unwrap();
-    assert_eq!((voucher.event, voucher.business.to_string()), (EventCode::ClearingSession, line.to_string()));
+    let number = BusinessNumber::object(BusinessKind::ReserveLine, line.0);
+    assert_eq!((voucher.event, &voucher.business), (EventCode::ClearingSession, &number));
     let dimensions = voucher.dimensions.as_ref().unwrap();
     assert_eq!((dimensions.channel.as_deref(), dimensions.clearing_date), (Some("epcc"), Some(date(DAY))));
     assert_eq!((kit.own(Subject::CentralBank), kit.own(Subject::ClearingEpcc)), (3_700, on_1121 - 3_700));
