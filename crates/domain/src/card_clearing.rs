@@ -8,7 +8,7 @@
 //!           ├ not approved here, or taken back ─► a difference: the card was charged for what failed; credit adjustment
 //!           └ anything else ─► a difference, for a person
 //!    after the last part: what was approved up to that date and is in no file ─► a difference, once a file
-//!    net = Σ in (amount − cost) − Σ out (amount − cost) ─► Dr 1101 / Cr 1122          (turned where more went out)
+//!    net = Σ in (amount − cost) − Σ out (amount − cost) ─► the statement's line of the network's session: Dr 1101 / Cr 1122
 //!    Σ (the file's cost − ours) ─► Dr 2291 / Cr 1122 · OWN Dr 6003 / Cr 1291          (turned where it took less)
 //! ```
 //! A sale and its void are in the file together or not at all; one without the other is missing then. What 2291 cannot pay of
@@ -194,7 +194,7 @@ pub enum CardClearingEvent {
 ///
 /// # Errors
 /// `clearing_duplicate`, `value_invalid`, `amount_not_positive`, `amount_overflow`, `calendar_unknown`, and
-/// `insufficient_funds` if more goes out than 1101 holds.
+/// `insufficient_funds` where what goes out is booked before its line.
 pub fn decide(draft: &mut Draft<'_>, command: &TakeCardFile) -> Result<Reply, Refusal> {
     check_file(draft.state, command)?;
     let id = CardClearingId(draft.state.card_clearings.next_id());
