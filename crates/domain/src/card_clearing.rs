@@ -8,16 +8,16 @@
 //!           ├ not approved here, or taken back ─► a difference: the card was charged for what failed; credit adjustment
 //!           └ anything else ─► a difference, for a person
 //!    after the last part: what was approved up to that date and is in no file ─► a difference, once a file
-//!    net = Σ in (amount − cost) − Σ out (amount − cost) ─► Dr 1101 / Cr 1122          (turned where more went out)
+//!    net = Σ in (amount − cost) − Σ out (amount − cost) ─► the statement's line of the network's session: Dr 1101 / Cr 1122
 //!    Σ (the file's cost − ours) ─► Dr 2291 / Cr 1122 · OWN Dr 6003 / Cr 1291          (turned where it took less)
 //! ```
 //! A sale and its void are in the file together or not at all; one without the other is missing then. What 2291 cannot pay of
 //! a difference stays on 1122 and is counted.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use alloc::{format, vec};
 
 use minicbor::{Decode, Encode};
 
@@ -35,9 +35,9 @@ use crate::event::Event;
 use crate::ids::{CardClearingId, CardTransactionId, VoucherId};
 use crate::money::{Currency, Minor, add, positive, subtract};
 use crate::refusal::{Refusal, RefusalCode};
-use crate::reserve_line;
+use crate::reserve_line::{Session, session};
 use crate::state::State;
-use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
+use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 
 #[cfg(test)]
 mod tests;
@@ -144,7 +144,7 @@ pub struct CardClearing {
     /// The first of them.
     #[n(12)]
     pub differences: Vec<Difference>,
-    /// What booked the net; none at zero.
+    /// What booked the net before the statement's line (up to level 17, and parts of a session that began so).
     #[n(13)]
     pub voucher: Option<VoucherId>,
     /// What booked the difference in cost; none at zero.
@@ -160,6 +160,11 @@ impl CardClearing {
     #[must_use]
     pub const fn net(&self) -> Minor {
         self.paid.saturating_sub(self.refunded).saturating_sub(self.cost)
+    }
+
+    /// The session of the network, of which its other files are too.
+    pub(crate) const fn session(&self) -> Session {
+        Session { rail: Rail::UnionPay, date: self.date }
     }
 
     fn differs(&mut self, kind: DifferenceKind, reference: &str, amount: Minor) {
@@ -189,7 +194,7 @@ pub enum CardClearingEvent {
 ///
 /// # Errors
 /// `clearing_duplicate`, `value_invalid`, `amount_not_positive`, `amount_overflow`, `calendar_unknown`, and
-/// `insufficient_funds` if more goes out than 1101 holds.
+/// `insufficient_funds` where what goes out is booked before its line.
 pub fn decide(draft: &mut Draft<'_>, command: &TakeCardFile) -> Result<Reply, Refusal> {
     check_file(draft.state, command)?;
     let id = CardClearingId(draft.state.card_clearings.next_id());
@@ -225,7 +230,7 @@ pub fn decide(draft: &mut Draft<'_>, command: &TakeCardFile) -> Result<Reply, Re
     if last {
         missing(draft.state, &mut clearing, &matched);
     }
-    post_net(draft, &mut clearing)?;
+    clearing.voucher = session::book_ahead(draft, clearing.session(), clearing.net(), number(&clearing))?;
     post_cost(draft, &mut clearing)?;
     let due = draft.state.calendar.plus_working_days(date, SETTLE_AFTER)?;
     let cleared = matched.keys().map(|id| cleared(draft.state, *id, &matched, due)).collect::<Result<_, _>>()?;
@@ -333,27 +338,6 @@ fn number(clearing: &CardClearing) -> BusinessNumber {
     BusinessNumber::object(BusinessKind::CardClearing, clearing.id.0)
 }
 
-fn dimensions(clearing: &CardClearing) -> Dimensions {
-    let channel = Some(Rail::UnionPay.name().into());
-    Dimensions { channel, clearing_date: Some(clearing.date), ..Dimensions::default() }
-}
-
-/// Dr 1101 / Cr 1122, or turned where more went out than came in.
-fn post_net(draft: &mut Draft<'_>, clearing: &mut CardClearing) -> Result<(), Refusal> {
-    let net = clearing.net();
-    if net == 0 {
-        return Ok(());
-    }
-    let bank = draft.state.institution(Subject::CentralBank, Currency::Cny)?;
-    let rail = draft.state.institution(Rail::UnionPay.subject(), Currency::Cny)?;
-    let (debit, credit) = if net > 0 { (bank, rail) } else { (rail, bank) };
-    let amount = net.saturating_abs();
-    let entries = vec![Entry::debit(debit, amount, Currency::Cny), Entry::credit(credit, amount, Currency::Cny)];
-    let voucher = draft.post(number(clearing), EventCode::ClearingSession, entries, dimensions(clearing))?;
-    clearing.voucher = Some(voucher);
-    Ok(())
-}
-
 /// What the network took more than was booked is the institution's, as far as 2291 has it.
 fn post_cost(draft: &mut Draft<'_>, clearing: &mut CardClearing) -> Result<(), Refusal> {
     let own = |draft: &Draft<'_>, subject| draft.state.institution(subject, Currency::Cny);
@@ -369,7 +353,8 @@ fn post_cost(draft: &mut Draft<'_>, clearing: &mut CardClearing) -> Result<(), R
     let of_pair =
         |(debit, credit)| [Entry::debit(debit, amount, Currency::Cny), Entry::credit(credit, amount, Currency::Cny)];
     let entries = pairs.into_iter().flat_map(of_pair).collect();
-    let voucher = draft.post(number(clearing), EventCode::CardCostDiffered, entries, dimensions(clearing))?;
+    let voucher =
+        draft.post(number(clearing), EventCode::CardCostDiffered, entries, clearing.session().dimensions())?;
     clearing.cost_voucher = Some(voucher);
     Ok(())
 }
@@ -421,7 +406,10 @@ pub(crate) fn apply(state: &mut State, event: &CardClearingEvent) {
                     card_transaction::change(state, *other, |row| row.awaits_file = true);
                 }
             }
-            reserve_line::await_session(state, Rail::UnionPay, clearing.date, clearing.net());
+            session::await_session(state, Rail::UnionPay, clearing.date, clearing.net());
+            if clearing.voucher.is_some() {
+                session::booked_ahead(state, clearing.session(), clearing.net());
+            }
             state.card_files.insert((clearing.date, clearing.part), clearing.id);
             state.card_clearings.insert(clearing.id.0, clearing.clone());
         }

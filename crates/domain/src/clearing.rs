@@ -14,23 +14,22 @@
 //!           ├ two people let a line of its serial stand in another channel's file ─► nothing is booked: a difference
 //!           └ anything else ─► a difference, which ends as [`difference`] says
 //!    after the last part: what succeeded up to that date and is in no file ─► a difference, once a file
-//!    the net of the matched lines ─► Dr 1101 / Cr the rail (turned where more went out)
+//!    the net of the matched lines ─► the statement's line of the session books it: see [`session`]
 //! ```
 //! A file comes once, of each channel of a rail: the same (channel, date, part) again is refused, and no file speaks for what another
 //! channel of the rail was asked. An order whose legs are all cleared is due one working
 //! day after the latest of their dates.
 
 use alloc::collections::BTreeSet;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use alloc::{format, vec};
 
 use minicbor::{Decode, Encode};
 
 use crate::attempt::{
     self, Attempt, AttemptStatus, FailureClass, Operation, Outcome, Purpose, Rail, attempt_of_serial,
 };
-use crate::book::Subject;
 use crate::calendar::Date;
 use crate::channel::ChannelName;
 use crate::command::Reply;
@@ -43,9 +42,9 @@ use crate::money::{Currency, Minor, positive};
 use crate::order::{ClearedOrder, OrderStatus, name_fits};
 use crate::payment::part;
 use crate::refusal::{Refusal, RefusalCode};
-use crate::reserve_line;
+use crate::reserve_line::{Session, session};
 use crate::state::State;
-use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
+use crate::voucher::{BusinessKind, BusinessNumber};
 
 pub mod difference;
 pub(crate) mod returns;
@@ -196,7 +195,7 @@ pub struct Clearing {
     /// The first [`MAX_DIFFERENCES`] of them.
     #[n(11)]
     pub differences: Vec<Difference>,
-    /// What booked the net; none at zero.
+    /// What booked the net before the statement's line (up to level 17, and parts of a session that began so).
     #[n(12)]
     pub voucher: Option<VoucherId>,
     /// When it was taken.
@@ -217,6 +216,11 @@ impl Clearing {
         ChannelName { rail: self.rail, word: self.channel.clone() }
     }
 
+    /// Its session.
+    pub(crate) const fn session(&self) -> Session {
+        Session { rail: self.rail, date: self.date }
+    }
+
     /// Whether an attempt is asked of the channel whose file it is.
     fn is_about(&self, attempt: &Attempt) -> bool {
         attempt.rail == self.rail && attempt.channel == self.channel
@@ -226,6 +230,18 @@ impl Clearing {
     #[must_use]
     pub const fn net(&self) -> Minor {
         self.debited.saturating_sub(self.refunded).saturating_sub(self.paid).saturating_add(self.returned)
+    }
+
+    /// What of it was booked before its session's line of the statement (up to level 17): its net, and lines that two people let stand.
+    pub(crate) fn booked_ahead(&self) -> Minor {
+        let stood = self.differences.iter().map(|difference| match difference.end {
+            Some(DifferenceEnd::Settled { booked, by_line: None, .. }) => booked,
+            Some(
+                DifferenceEnd::Settled { by_line: Some(_), .. } | DifferenceEnd::Again(_) | DifferenceEnd::Matched(_),
+            )
+            | None => 0,
+        });
+        stood.fold(if self.voucher.is_some() { self.net() } else { 0 }, Minor::saturating_add)
     }
 
     fn differs(&mut self, difference: Difference) {
@@ -240,7 +256,7 @@ impl Clearing {
 ///
 /// # Errors
 /// `clearing_duplicate`, `value_invalid` of a part or a reference, `currency_mismatch`, `amount_not_positive`, `amount_overflow`,
-/// `calendar_unknown`, and `insufficient_funds` if more goes out than 1101 holds.
+/// `calendar_unknown`, and `insufficient_funds` where what goes out is booked before its line.
 pub fn decide_take(draft: &mut Draft<'_>, command: &TakeClearingFile) -> Result<Reply, Refusal> {
     check_file(draft.state, command)?;
     let id = ClearingId(draft.state.clearings.next_id());
@@ -288,8 +304,8 @@ pub fn decide_take(draft: &mut Draft<'_>, command: &TakeClearingFile) -> Result<
         missing(draft.state, &mut clearing, &matched, &told);
         returns::missing(draft.state, &mut clearing, &returned, &told);
     }
-    let session = BusinessNumber::object(BusinessKind::Clearing, id.0);
-    clearing.voucher = post_net(draft, &clearing, clearing.net(), session)?;
+    let business = BusinessNumber::object(BusinessKind::Clearing, id.0);
+    clearing.voucher = session::book_ahead(draft, clearing.session(), clearing.net(), business)?;
     let orders = orders_of(draft.state, &matched)?;
     let ended = difference::matched(draft.state, &clearing, &matched, &returned);
     let (matched, returned) = (matched.into_iter().collect(), returned.into_iter().collect());
@@ -420,29 +436,6 @@ fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet<AttemptId>
     }
 }
 
-/// Dr 1101 / Cr the rail, or turned where more went out than came in.
-fn post_net(
-    draft: &mut Draft<'_>,
-    clearing: &Clearing,
-    net: Minor,
-    business: BusinessNumber,
-) -> Result<Option<VoucherId>, Refusal> {
-    if net == 0 {
-        return Ok(None);
-    }
-    let bank = draft.state.institution(Subject::CentralBank, Currency::Cny)?;
-    let rail = draft.state.institution(clearing.rail.subject(), Currency::Cny)?;
-    let (debit, credit) = if net > 0 { (bank, rail) } else { (rail, bank) };
-    let amount = net.saturating_abs();
-    let entries = vec![Entry::debit(debit, amount, Currency::Cny), Entry::credit(credit, amount, Currency::Cny)];
-    let dimensions = Dimensions {
-        channel: Some(clearing.rail.name().into()),
-        clearing_date: Some(clearing.date),
-        ..Dimensions::default()
-    };
-    draft.post(business, EventCode::ClearingSession, entries, dimensions).map(Some)
-}
-
 /// The orders whose legs are among the attempts, each once.
 fn orders_of(state: &State, attempts: &BTreeSet<AttemptId>) -> Result<Vec<OrderId>, Refusal> {
     let mut orders = BTreeSet::new();
@@ -495,7 +488,10 @@ pub(crate) fn apply_taken(state: &mut State, clearing: &Clearing, matched: &[Att
         leg_cleared(state, *id, clearing.date);
     }
     returns::apply_cleared(state, clearing.date, returned);
-    reserve_line::await_session(state, clearing.rail, clearing.date, clearing.net());
+    session::await_session(state, clearing.rail, clearing.date, clearing.net());
+    if clearing.voucher.is_some() {
+        session::booked_ahead(state, clearing.session(), clearing.net());
+    }
     difference::open_keys(clearing).for_each(|id| state.open_differences.insert(id, ()));
     state.clearing_files.insert((clearing.channel_name(), clearing.date, clearing.part), clearing.id);
     state.clearings.insert(clearing.id.0, clearing.clone());

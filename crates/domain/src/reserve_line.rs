@@ -1,10 +1,10 @@
-//! The statement of the reserve account (备付金账户) at the central bank: its lines and its closing balances. Beside the
-//! clearing files only a line moves 1101; what of a line in [`suspense`](crate::suspense) was on it twice leaves it by two people.
+//! The statement of the reserve account (备付金账户) at the central bank: its lines and its closing balances. Nothing but a line
+//! moves 1101.
 //!
 //! ```text
 //!  TakeReserveLine(reference, date, direction, amount)
 //!    a line ─ one open transfer awaits it (income sweep, injection, repayment of an advance) ─► booked by the transfer
-//!           ├ a clearing session's net awaits it, booked by its clearing file ─► matched, books nothing
+//!           ├ a clearing session's net awaits it ─► Dr 1101 / Cr the rail (turned where it takes out)
 //!           ├ none awaits it, and a session would with open differences of its file ─► refused, until they are settled
 //!           ├ none awaits it, money in ─► Dr 1101 / Cr 2241: suspense
 //!           └ none awaits it, money out ─► refused, for an alarm
@@ -14,7 +14,6 @@
 //! oldest. Money in that is said to be suspense goes there, whatever awaits its amount. The closing balance of a day is what the
 //! day's check compares 1101 with.
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
@@ -38,8 +37,12 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
 
+pub(crate) mod session;
 #[cfg(test)]
 mod tests;
+
+pub use session::Session;
+use session::{await_session, booked_ahead, session_came};
 
 /// How many differences of a session a refusal names.
 const MAX_NAMED: usize = 8;
@@ -84,7 +87,7 @@ pub enum LineTarget {
     /// A transfer between own money and reserve.
     #[n(0)]
     Transfer(#[n(0)] OwnTransferId),
-    /// The net of a clearing session, whose file booked it.
+    /// The net of a clearing session.
     #[n(1)]
     Clearing {
         /// Whose file.
@@ -103,17 +106,6 @@ impl core::fmt::Display for LineTarget {
             Self::Clearing { rail, date } => write!(f, "{} {date}", rail.name()),
         }
     }
-}
-
-/// A clearing session: the net of its file is one line of the statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub struct Session {
-    /// Whose file.
-    #[n(0)]
-    pub rail: Rail,
-    /// The network's clearing date.
-    #[n(1)]
-    pub date: Date,
 }
 
 /// A line of the statement as it was taken.
@@ -140,7 +132,7 @@ pub struct ReserveLine {
     /// What it was for; none lies in suspense.
     #[n(6)]
     pub target: Option<LineTarget>,
-    /// Its voucher; the net of a clearing session has none of its own.
+    /// Its voucher; none where the clearing session's files had booked it before (up to level 17).
     #[n(7)]
     pub voucher: Option<VoucherId>,
     /// When it was taken.
@@ -149,6 +141,18 @@ pub struct ReserveLine {
     /// Who took it.
     #[n(9)]
     pub operator: String,
+}
+
+impl ReserveLine {
+    /// The session that awaited it, and what it brought to that.
+    pub(crate) fn of_session(&self) -> Option<(Session, Minor)> {
+        match self.target {
+            Some(LineTarget::Clearing { rail, date }) => {
+                Some((Session { rail, date }, self.direction.signed(self.amount)))
+            }
+            Some(LineTarget::Transfer(_)) | None => None,
+        }
+    }
 }
 
 /// The closing balance of the reserve account on a day.
@@ -235,12 +239,12 @@ pub fn decide(draft: &mut Draft<'_>, command: ReserveLineCommand) -> Result<Repl
     }
 }
 
-/// Takes a line: what awaits it books it.
+/// Takes a line: what awaits it says how it is booked.
 ///
 /// # Errors
 /// `value_invalid`, `amount_not_positive`, `account_unknown` for a currency without books, `reserve_line_conflict`,
 /// `reserve_line_session` for what a session would await with open differences, `reserve_line_unmatched` for money that left and that
-/// nothing awaits, and those of the voucher.
+/// nothing awaits, and those of the voucher: `insufficient_funds` for a session that takes out more than 1101 holds.
 fn take_line(draft: &mut Draft<'_>, line: TakeReserveLine) -> Result<Reply, Refusal> {
     if let Some(known) = draft.state.line_references.get(&line.reference) {
         return same_again(draft.state, *known, &line);
@@ -254,7 +258,7 @@ fn take_line(draft: &mut Draft<'_>, line: TakeReserveLine) -> Result<Reply, Refu
     };
     let voucher = match target {
         Some(LineTarget::Transfer(transfer)) => Some(own_transfer::line_came(draft, transfer, id)?),
-        Some(LineTarget::Clearing { .. }) => None,
+        Some(LineTarget::Clearing { rail, date }) => session_came(draft, Session { rail, date }, id, &line)?,
         None => Some(suspend(draft, id, &line)?),
     };
     let TakeReserveLine { reference, date, direction, amount, currency, .. } = line;
@@ -356,7 +360,7 @@ fn awaiting(state: &State, line: &TakeReserveLine) -> Result<Option<LineTarget>,
     Err(Refusal::new(RefusalCode::ValueInvalid, "target", message))
 }
 
-/// Refuses a line that has a session in it and differences of its file that are open: what the file booked would be on 1101 twice.
+/// Refuses a line that has a session in it and differences of its file that are open: its session would await it for ever.
 fn refuse_session(state: &State, line: &TakeReserveLine) -> Result<(), Refusal> {
     let Some(((rail, date), differences)) = twice::session_of(state, line) else { return Ok(()) };
     let mut names: Vec<String> = differences.iter().take(MAX_NAMED).map(ToString::to_string).collect();
@@ -446,9 +450,11 @@ pub(crate) fn apply(state: &mut State, event: &ReserveLineEvent) {
     match event {
         ReserveLineEvent::Taken(line) => {
             state.line_references.insert(line.reference.clone(), line.id);
-            if let Some(LineTarget::Clearing { rail, date }) = line.target {
-                let amount = line.direction.signed(line.amount);
-                await_session(state, rail, date, amount.saturating_neg());
+            if let Some((session, amount)) = line.of_session() {
+                await_session(state, session.rail, session.date, amount.saturating_neg());
+                if line.voucher.is_none() {
+                    booked_ahead(state, session, amount.saturating_neg());
+                }
             }
             state.reserve_lines.insert(line.id.0, line.clone());
         }
@@ -457,44 +463,4 @@ pub(crate) fn apply(state: &mut State, event: &ReserveLineEvent) {
             state.reserve_balances.insert(balance.id.0, balance.clone());
         }
     }
-}
-
-/// Changes what a clearing session awaits by `change`.
-pub(crate) fn await_session(state: &mut State, rail: Rail, date: Date, change: Minor) {
-    let target = LineTarget::Clearing { rail, date };
-    let awaited = state.awaited_sessions.get(&(rail, date)).copied().unwrap_or_default();
-    state.awaited_lines.remove(&(Currency::Cny, awaited, target));
-    let awaited = awaited.saturating_add(change);
-    if awaited == 0 {
-        state.awaited_sessions.remove(&(rail, date));
-    } else {
-        state.awaited_sessions.insert((rail, date), awaited);
-        state.awaited_lines.insert((Currency::Cny, awaited, target), ());
-    }
-}
-
-/// What every clearing session still awaits, from the parts taken, the lines matched and what suspense had of it.
-pub(crate) fn restored_sessions<'a>(
-    clearings: impl Iterator<Item = (Rail, Date, Minor)>,
-    cards: impl Iterator<Item = (Rail, Date, Minor)>,
-    lines: impl Iterator<Item = &'a ReserveLine>,
-    found: impl Iterator<Item = (Session, Minor)>,
-) -> BTreeMap<(Rail, Date), Minor> {
-    let mut sessions: BTreeMap<(Rail, Date), Minor> = BTreeMap::new();
-    for (rail, date, net) in clearings.chain(cards) {
-        let sum = sessions.entry((rail, date)).or_default();
-        *sum = sum.saturating_add(net);
-    }
-    for line in lines {
-        if let Some(LineTarget::Clearing { rail, date }) = line.target {
-            let sum = sessions.entry((rail, date)).or_default();
-            *sum = sum.saturating_sub(line.direction.signed(line.amount));
-        }
-    }
-    for (Session { rail, date }, amount) in found {
-        let sum = sessions.entry((rail, date)).or_default();
-        *sum = sum.saturating_sub(amount);
-    }
-    sessions.retain(|_, awaited| *awaited != 0);
-    sessions
 }

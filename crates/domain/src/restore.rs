@@ -37,7 +37,7 @@ use crate::own_transfer::{OwnTransfer, OwnTransferStatus};
 use crate::payout::{Payout, PayoutStatus};
 use crate::rates::{RateSums, Rates};
 use crate::recall::{Kind, Left, PerKind, RowId};
-use crate::reserve_line::{self, LineTarget};
+use crate::reserve_line::{LineTarget, session};
 use crate::split_plan::SplitPlan;
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
@@ -286,12 +286,22 @@ impl State {
     /// What concerns the institution's own money.
     fn index_own_money(&mut self) {
         let allocations = all(&self.suspense_items).flat_map(|item| &item.allocations);
-        let sessions = reserve_line::restored_sessions(
+        let sessions = session::restored_sessions(
             all(&self.clearings).map(|it| (it.rail, it.date, it.session_net())),
             all(&self.card_clearings).map(|it| (Rail::UnionPay, it.date, it.net())),
             all(&self.reserve_lines),
             allocations.filter_map(|it| Some((it.session?, it.amount))),
         );
+        let bank = self.institution.get(&(Subject::CentralBank, Currency::Cny));
+        let allocations = all(&self.suspense_items).flat_map(|item| &item.allocations);
+        let cards = all(&self.card_clearings).filter(|it| it.voucher.is_some());
+        let files = all(&self.clearings).map(|it| (it.session(), it.booked_ahead()));
+        let booked = session::restored_booked(
+            files.chain(cards.map(|it| (it.session(), it.net()))),
+            all(&self.reserve_lines),
+            allocations.filter(|it| Some(&it.to) == bank).filter_map(|it| Some((it.session?, it.amount))),
+        );
+        self.booked_sessions = Index::restored(booked);
         let of_session = |(&(rail, date), &awaited): (&(Rail, Date), &Minor)| {
             ((Currency::Cny, awaited, LineTarget::Clearing { rail, date }), ())
         };

@@ -433,6 +433,8 @@ state! {
         awaited_lines: (Currency, Minor, LineTarget) => (),
         /// The net of clearing sessions that no statement line has matched yet.
         awaited_sessions: (Rail, Date) => Minor,
+        /// What of that is on 1101 already, of sessions whose files booked it before their line (up to level 17).
+        booked_sessions: (Rail, Date) => Minor,
         /// Closing balances of the reserve account's statement by day.
         statement_balances: (Date, Currency) => ReserveBalanceId,
         /// Holds of transfers between own money and reserve, which end with the transfer.

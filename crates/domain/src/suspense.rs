@@ -3,7 +3,8 @@
 //! ```text
 //!  a credit to 2241 opens an item: a payout that came back, a refund nobody can take, a manual voucher
 //!     OPEN ─ allocate, all or part: Dr 2241 / Cr the account found ─► OPEN with the rest │ ALLOCATED at zero
-//!             ├ to 1101: a line of the statement was a clearing session's, whose file had booked it
+//!             ├ to the rail: a line of the statement, which brought it to 1101, was a clearing session's (to 1101 itself where the
+//!             │ session's files had booked it there before, up to level 17)
 //!             ├ to 2243: it is to be given back to a payer, by people: a [`task`](crate::task) until two have settled it
 //!             └ and its channel, which had refused to take it back, did so after all: a claim on its bank, a task too
 //! ```
@@ -30,7 +31,7 @@ use crate::event::Event;
 use crate::ids::{AccountId, ApprovalId, SuspenseId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
-use crate::reserve_line::{self, LineTarget, Session};
+use crate::reserve_line::{LineTarget, Session, session as sessions};
 use crate::state::State;
 use crate::task::Claim;
 use crate::trial_balance::TrialBalance;
@@ -228,14 +229,14 @@ pub struct AllocateSuspense {
     /// The item.
     #[n(0)]
     pub item: SuspenseId,
-    /// Whose money it is: an account that others hold, 2243 to give it back to its payer, or 1131 if a bank paid what it owes; 1101 of a
-    /// clearing session's.
+    /// Whose money it is: an account that others hold, 2243 to give it back to its payer, or 1131 if a bank paid what it owes. 1101 names
+    /// a clearing session's: its line stands there already, so what it brought goes to the rail's clearing account.
     #[n(1)]
     pub to: AccountId,
     /// All that is left if none, or what the session awaits; a proposal notes what it awaits when it is made.
     #[n(2)]
     pub amount: Option<Minor>,
-    /// The clearing session that awaits this of the statement's line: its file booked it, so it is on 1101 twice (level 17).
+    /// The clearing session that awaits this of the statement's line (level 17).
     #[n(3)]
     pub session: Option<Session>,
 }
@@ -317,19 +318,25 @@ pub fn decide_allocate(draft: &mut Draft<'_>, command: &AllocateSuspense) -> Res
     };
     if !found || to.subject.book() != Book::Reserve {
         let message = format!(
-            "{} is {}; allocate to an account that someone else holds in RESERVE, to 2243 to give it back, or to 1131; what a \
-             session awaits to 1101",
+            "{} is {}; allocate to an account that someone else holds in RESERVE, to 2243 to give it back, or to 1131; name 1101 for \
+             what a session awaits",
             to.id,
             to.subject.code()
         );
         return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "to", message));
     }
-    let to = to.id;
+    let to = match command.session {
+        Some(session) if !session.is_booked(draft.state) => {
+            draft.state.institution(session.rail.subject(), Currency::Cny)?
+        }
+        Some(_) | None => to.id,
+    };
     let step = u32::try_from(item.allocations.len()).unwrap_or(u32::MAX).saturating_add(1);
     let suspense = draft.state.institution(Subject::Suspense, currency)?;
     let entries = vec![Entry::debit(suspense, amount, currency), Entry::credit(to, amount, currency)];
     let business = BusinessNumber::step(BusinessKind::Suspense, id.0, step);
-    draft.post(business, EventCode::SuspenseAllocated, entries, Dimensions::default())?;
+    let dimensions = command.session.map_or_else(Dimensions::default, Session::dimensions);
+    draft.post(business, EventCode::SuspenseAllocated, entries, dimensions)?;
     if let Some(session) = command.session {
         draft.emit(Event::Suspense(SuspenseEvent::Matched { item: id, session }));
     }
@@ -524,8 +531,12 @@ pub(crate) fn apply(state: &mut State, event: &SuspenseEvent) {
             let item = state.suspense_items.get_mut(item.0).expect("decide chose the item");
             let allocation = item.allocations.last_mut().expect("the voucher before allocated it");
             allocation.session = Some(*session);
-            let amount = allocation.amount;
-            reserve_line::await_session(state, session.rail, session.date, amount.saturating_neg());
+            let (change, to) = (allocation.amount.saturating_neg(), allocation.to);
+            sessions::await_session(state, session.rail, session.date, change);
+            // What left 1101 was there twice.
+            if state.accounts.get(to.0).is_some_and(|account| account.subject == Subject::CentralBank) {
+                sessions::booked_ahead(state, *session, change);
+            }
         }
         SuspenseEvent::Claimed(item) => {
             state.suspense_items.get_mut(item.0).expect("decide chose the item").claim = Some(Claim::Open);

@@ -1,5 +1,7 @@
 //! The network's file: what it gates, what it answers, what differs.
 
+use alloc::vec;
+
 use super::*;
 use crate::card_fee::CardType;
 use crate::chargeback::{ChargebackCommand, ReceiveCardChargeback};
@@ -33,10 +35,12 @@ fn a_merchant_is_settled_a_working_day_after_the_file_and_never_before() {
     kit.on("2026-03-06");
     kit.refused(settle(shop.merchant, "2026-03-06"), RefusalCode::NotCleared);
     let line = kit.card_line(sale);
-    let file = kit.card_file("2026-03-05", vec![line]);
+    let file = kit.card_file_alone("2026-03-05", vec![line]);
     assert_eq!(found(&kit, file), (1, vec![]));
     let clearing = kit.state.card_clearing(file).unwrap();
     assert_eq!((clearing.net(), clearing.cost, clearing.cost_difference), (995_175, 4_825, 0));
+    kit.books(&[(1122, 995_175), (2291, 1_175), (1291, 1_175), (6001, 4_825), (5001, 6_000)]);
+    kit.take_session(Rail::UnionPay, "2026-03-05");
     kit.books(&[(1101, 995_175), (2291, 1_175), (1291, 1_175), (6001, 4_825), (5001, 6_000)]);
     assert_eq!((kit.card(sale).cleared, kit.card(sale).due), (Some(date("2026-03-05")), Some(date("2026-03-06"))));
     kit.restore();
@@ -54,9 +58,9 @@ fn orders_and_cards_of_a_merchant_are_settled_together() {
     let (mut kit, shop, sale) = sold();
     let (_, leg) = kit.paid_by_union_card(shop.merchant, 5_000);
     let lines = kit.clearing_lines(Rail::UnionPay, "2026-03-05");
-    kit.take_file(Rail::UnionPay, "2026-03-05", lines);
+    kit.take_file_alone(Rail::UnionPay, "2026-03-05", lines);
     let line = kit.card_line(sale);
-    kit.card_file("2026-03-05", vec![line]);
+    kit.card_file_alone("2026-03-05", vec![line]);
     assert!(kit.state.leg(leg).unwrap().cleared.is_some());
     kit.on("2026-03-06");
     kit.given(settle(shop.merchant, "2026-03-06"));
@@ -65,6 +69,8 @@ fn orders_and_cards_of_a_merchant_are_settled_together() {
     let line = kit.line("net-1", crate::reserve_line::LineDirection::In, 995_175 + 5_000);
     kit.take_line(line);
     assert!(kit.state.awaited_sessions.is_empty());
+    assert_eq!((kit.own(Subject::CentralBank), kit.own(Subject::ClearingUnionPay)), (1_000_175, 0));
+    kit.restore();
 }
 
 #[test]

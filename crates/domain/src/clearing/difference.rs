@@ -8,9 +8,9 @@
 //!  another amount that the books took all the same ─► MATCHED from its birth
 //! ```
 //! A difference is kept in the file that told of it, and nowhere else: open is what has no end. What is open of an attempt that
-//! succeeded lies on the rail's clearing account, so a settlement leaves nothing of it there: what the line brought goes to 1101 if it
-//! stands, as if the file had matched it, and a voucher takes the rest. An order is due by a line that stands, and by no other
-//! settlement.
+//! succeeded lies on the rail's clearing account, so a settlement leaves nothing of it there once its session's line of the statement
+//! has come: that brings what stands to 1101, as if the file had matched it, and a voucher takes the rest. An order is due by a line
+//! that stands, and by no other settlement.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -21,9 +21,7 @@ use core::str::FromStr;
 
 use minicbor::{Decode, Encode};
 
-use super::{
-    Clearing, ClearingLine, LineKind, clear_orders, cleared, leg_cleared, orders_of, post_net, returns, uncleared_key,
-};
+use super::{Clearing, ClearingLine, LineKind, clear_orders, cleared, leg_cleared, orders_of, returns, uncleared_key};
 use crate::approval;
 use crate::attempt::{Attempt, Purpose, Rail, attempt_of_serial};
 use crate::book::Subject;
@@ -34,7 +32,7 @@ use crate::ids::{ApprovalId, AttemptId, ClearingId, IdError, PayoutId, VoucherId
 use crate::manual_voucher::{self, ManualVoucher};
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
-use crate::reserve_line;
+use crate::reserve_line::session;
 use crate::state::State;
 use crate::task;
 use crate::voucher::{BusinessKind, BusinessNumber};
@@ -134,9 +132,12 @@ pub enum DifferenceEnd {
         /// Whether the line stands.
         #[n(1)]
         accepted: bool,
-        /// What the line brought to the reserve account by that, in minor units; below zero if it took out.
+        /// What of its session's line of the statement that is, in minor units; below zero if it takes out.
         #[n(2)]
         booked: Minor,
+        /// Whether the statement's line books it (level 18); before, the settlement did.
+        #[n(3)]
+        by_line: Option<bool>,
     },
 }
 
@@ -213,10 +214,10 @@ pub struct SettledDifference {
     /// Whether the line stands.
     #[n(4)]
     pub accepted: bool,
-    /// What the line brought to the reserve account by that, in minor units.
+    /// What of its session's line of the statement that is, in minor units.
     #[n(5)]
     pub booked: Minor,
-    /// What booked that; none at zero.
+    /// What booked that before the statement's line (up to level 17, and of a session that began so).
     #[n(6)]
     pub session: Option<VoucherId>,
     /// What took the rest from the rail's clearing account.
@@ -429,8 +430,8 @@ const fn signed(line: LineKind, amount: Minor) -> Minor {
 ///
 /// # Errors
 /// `approval_required`; `clearing_unknown`; `difference_state` if it is not open, its line cannot stand or its money may lie in suspense
-/// already; `difference_voucher` for a voucher that does not leave the rail's clearing account even; `insufficient_funds` if more goes
-/// out than 1101 holds, `calendar_unknown`, and those of a manual voucher.
+/// already; `difference_voucher` for a voucher that does not leave the rail's clearing account even once the session's line has come;
+/// `calendar_unknown`, those of a manual voucher, and `insufficient_funds` where what goes out is booked before its line.
 pub fn decide_settle(draft: &mut Draft<'_>, command: SettleDifference) -> Result<Reply, Refusal> {
     let approval = approval::require(draft, "settling a difference of a clearing file")?.id;
     let SettleDifference { difference: id, accepted, voucher } = command;
@@ -449,7 +450,7 @@ pub fn decide_settle(draft: &mut Draft<'_>, command: SettleDifference) -> Result
     let left = i128::from(booked).saturating_sub(i128::from(lies));
     takes(draft.state, file.rail, voucher.as_ref(), left)?;
     let step = BusinessNumber::step(BusinessKind::Clearing, id.clearing.0, id.number);
-    let session = post_net(draft, &file, booked, step)?;
+    let ahead = session::book_ahead(draft, file.session(), booked, step)?;
     let voucher = voucher.map(|voucher| manual_voucher::post(draft, voucher)).transpose()?;
     let (attempt, payout) = match ours {
         Some((Awaiting::Attempt(attempt), ..)) => (Some(attempt), None),
@@ -459,8 +460,17 @@ pub fn decide_settle(draft: &mut Draft<'_>, command: SettleDifference) -> Result
     let due = attempt.filter(|_| accepted).into_iter().collect();
     let orders = orders_of(draft.state, &due)?;
     let also = also_missing(draft.state, id, ours.is_some().then_some((&file, &difference)));
-    let settled =
-        SettledDifference { difference: id, also, attempt, payout, accepted, booked, session, voucher, approval };
+    let settled = SettledDifference {
+        difference: id,
+        also,
+        attempt,
+        payout,
+        accepted,
+        booked,
+        session: ahead,
+        voucher,
+        approval,
+    };
     draft.emit(Event::Difference(DifferenceEvent::Settled(settled)));
     clear_orders(draft, &orders)?;
     Ok(Reply::Clearing(id.clearing))
@@ -541,12 +551,17 @@ pub(crate) fn apply(state: &mut State, event: &DifferenceEvent) {
             ended(state, differences, DifferenceEnd::Matched(*clearing));
         }
         DifferenceEvent::Settled(settled) => {
-            let SettledDifference { difference, attempt, payout, accepted, booked, approval, .. } = *settled;
-            ended(state, &[difference], DifferenceEnd::Settled { approval, accepted, booked });
-            ended(state, &settled.also, DifferenceEnd::Settled { approval, accepted, booked: 0 });
+            let SettledDifference { difference, attempt, payout, accepted, booked, session: ahead, approval, .. } =
+                *settled;
+            let by_line = (booked != 0 && ahead.is_none()).then_some(true);
+            ended(state, &[difference], DifferenceEnd::Settled { approval, accepted, booked, by_line });
+            ended(state, &settled.also, DifferenceEnd::Settled { approval, accepted, booked: 0, by_line: None });
             let file = state.clearings.get(difference.clearing.0).expect("decide looked at the file");
-            let (rail, date) = (file.rail, file.date);
-            reserve_line::await_session(state, rail, date, booked);
+            let (of, date) = (file.session(), file.date);
+            session::await_session(state, of.rail, date, booked);
+            if ahead.is_some() {
+                session::booked_ahead(state, of, booked);
+            }
             match attempt {
                 Some(id) if accepted => leg_cleared(state, id, date),
                 Some(id) => {

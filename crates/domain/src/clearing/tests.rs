@@ -4,12 +4,14 @@ use alloc::string::ToString;
 use alloc::vec;
 
 use super::*;
+use crate::book::{Side, Subject};
 use crate::command::Command;
 use crate::leg::{Instrument, LegStatus};
 use crate::order::ItemKind;
 use crate::payout::{CreatePayout, PayTo};
 use crate::testkit::orders::card;
 use crate::testkit::{Kit, date, declined, success};
+use crate::voucher::EventCode;
 
 const DAY: &str = "2026-03-05";
 
@@ -42,11 +44,26 @@ fn a_session_of_5000_in_1000_out_and_300_refunded_moves_3700() {
     kit.given(Command::CreatePayout(payout));
     kit.answered(success(DAY));
     assert_eq!(kit.own(Subject::ClearingEpcc), 5_000 - 300 + 1_000 - 1_000);
-    let id = kit.clear(Rail::Epcc, DAY);
-    assert_eq!(kit.last_voucher().iter().map(|(_, _, amount)| *amount).collect::<Vec<_>>(), [3_700, 3_700]);
-    assert_eq!(kit.own(Subject::CentralBank), 3_700);
+    let lines = kit.clearing_lines(Rail::Epcc, DAY);
+    let id = kit.take_file_alone(Rail::Epcc, DAY, lines);
+    // The file books nothing of it: the statement's line does.
+    let on_1121 = kit.own(Subject::ClearingEpcc);
+    assert_eq!(kit.own(Subject::CentralBank), 0);
     let clearing = kit.state.clearing(id).unwrap();
-    assert_eq!((clearing.debited, clearing.paid, clearing.refunded), (5_000, 1_000, 300));
+    assert_eq!((clearing.debited, clearing.paid, clearing.refunded, clearing.voucher), (5_000, 1_000, 300, None));
+    kit.restore();
+    let line = kit.line("net-1", crate::reserve_line::LineDirection::In, 3_700);
+    let line = kit.take_line(line);
+    let own = |subject| kit.state.institution(subject, Currency::Cny).unwrap();
+    let (bank, rail) = (own(Subject::CentralBank), own(Subject::ClearingEpcc));
+    assert_eq!(kit.last_voucher(), [(bank, Side::Debit, 3_700), (rail, Side::Credit, 3_700)]);
+    let voucher = kit.posted().last().unwrap();
+    let number = BusinessNumber::object(BusinessKind::ReserveLine, line.0);
+    assert_eq!((voucher.event, &voucher.business), (EventCode::ClearingSession, &number));
+    let dimensions = voucher.dimensions.as_ref().unwrap();
+    assert_eq!((dimensions.channel.as_deref(), dimensions.clearing_date), (Some("epcc"), Some(date(DAY))));
+    assert_eq!((kit.own(Subject::CentralBank), kit.own(Subject::ClearingEpcc)), (3_700, on_1121 - 3_700));
+    assert!(kit.state.awaited_sessions.is_empty() && kit.state.booked_sessions.is_empty());
 }
 
 #[test]
@@ -285,7 +302,8 @@ fn a_file_is_of_one_channel_and_speaks_for_no_other_of_its_rail() {
     assert_eq!(take(&mut kit, of(Some("acme"), 2, &further)), (vec![], 1));
     // Of the same rail, day and part, and another channel's.
     assert_eq!(take(&mut kit, of(None, 1, &first)), (vec![], 1));
-    assert_eq!(kit.own(Subject::CentralBank), 10_000);
+    kit.take_session(Rail::UnionPay, DAY);
+    assert_eq!(kit.own(Subject::CentralBank), 10_000, "one session of both");
     kit.refused(Command::TakeClearingFile(of(Some("acme"), 2, &further)), RefusalCode::ClearingDuplicate);
     kit.refused(Command::TakeClearingFile(of(Some("A"), 1, &further)), RefusalCode::ValueInvalid);
     let of_fund = TakeClearingFile { rail: Rail::Fund, ..of(Some("acme"), 1, &further) };

@@ -22,20 +22,21 @@ fn world() -> Kit {
     let merchant = kit.landlord();
     kit.paid_rent(merchant, 5_000);
     kit.paid_rent(merchant, 5_000);
-    kit.clear(Rail::Epcc, DAY);
-    kit.books(&[(1101, 10_000), (2291, 20), (1291, 20), (5001, 20)]);
-    // The network's net stands on the statement too: the file booked it.
+    let lines = kit.clearing_lines(Rail::Epcc, DAY);
+    kit.take_file_alone(Rail::Epcc, DAY, lines);
+    kit.books(&[(1121, 10_000), (2291, 20), (1291, 20), (5001, 20)]);
+    // The network's net stands on the statement: its line books it.
     let line = kit.line("net-1", In, 10_000);
     kit.take_line(line);
     kit
 }
 
 #[test]
-fn the_net_of_a_clearing_session_is_matched_and_not_booked_again() {
+fn the_net_of_a_clearing_session_is_booked_by_its_line() {
     let mut kit = world();
     let row = kit.state.reserve_line(ReserveLineId(1)).unwrap();
     let session = LineTarget::Clearing { rail: Rail::Epcc, date: date(DAY) };
-    assert_eq!((row.target, row.voucher), (Some(session), None));
+    assert_eq!((row.target, row.voucher.is_some()), (Some(session), true));
     kit.books(&[(1101, 10_000), (2291, 20), (1291, 20), (5001, 20)]);
     assert!(kit.state.awaited_lines.is_empty() && kit.state.awaited_sessions.is_empty());
     kit.restore();
@@ -65,6 +66,17 @@ fn a_session_in_two_parts_is_one_line_and_what_comes_later_is_awaited_again() {
     kit.restore();
     kit.books(&[(1101, 5_700), (2291, 11), (1291, 11), (5001, 11)]);
     assert!(kit.state.awaited_sessions.is_empty());
+    // A third part is a line of its own, under a number of its own.
+    kit.paid_rent(merchant, 300);
+    let lines = kit.clearing_lines(Rail::Epcc, DAY);
+    let (rail, date, channel) = (Rail::Epcc, date(DAY), None);
+    let file = crate::clearing::TakeClearingFile { rail, date, part: 3, last: true, lines, channel };
+    kit.given(Command::TakeClearingFile(file));
+    assert_eq!(kit.own(Subject::CentralBank), 5_700);
+    kit.take_session(Rail::Epcc, DAY);
+    assert_eq!((kit.own(Subject::CentralBank), kit.own(Subject::ClearingEpcc)), (6_000, 0));
+    kit.posted_once();
+    kit.restore();
 }
 
 #[test]
@@ -197,6 +209,26 @@ fn the_days_check_compares_1101_with_the_closing_balance_that_was_taken() {
     let line = kit.line("who-1", In, 77);
     kit.take_line(line);
     assert_eq!(statement_check(&kit), (true, String::from("10000 CNY")));
+}
+
+#[test]
+fn a_session_that_takes_out_more_than_there_is_waits_for_what_comes_in() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.paid_rent(merchant, 5_000);
+    let lines = kit.clearing_lines(Rail::Epcc, DAY);
+    kit.take_file_alone(Rail::Epcc, DAY, lines);
+    kit.refund(order, 300, true);
+    kit.answered(crate::testkit::success("2026-03-06"));
+    kit.on("2026-03-06");
+    let lines = kit.clearing_lines(Rail::Epcc, "2026-03-06");
+    kit.take_file_alone(Rail::Epcc, "2026-03-06", lines);
+    let out = kit.line("out-1", Out, 300);
+    kit.refused(take(out.clone()), RefusalCode::InsufficientFunds);
+    kit.take_session(Rail::Epcc, DAY);
+    kit.take_line(out);
+    assert_eq!((kit.own(Subject::CentralBank), kit.own(Subject::ClearingEpcc)), (4_700, 0));
+    kit.restore();
 }
 
 #[test]

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::{Kit, date, sealed};
 use crate::acquiring::{AcquiringCommand, AcquiringTerms, CardLimit, CardRules, MerchantNumber, OpenAcquiring};
+use crate::attempt::Rail;
 use crate::calendar::Date;
 use crate::card_clearing::{CardLine, CardLineKind, TakeCardFile};
 use crate::card_fee::{CardFeeCommand, CardRate, CardScheme, CardType, SetCardCost, SetCardFeePlan};
@@ -220,9 +221,17 @@ impl Kit {
         CardLine { reference: row.reference(), kind, amount: row.amount, cost }
     }
 
-    /// Takes a file of cards in one part.
+    /// Takes a file of cards in one part, and what its session awaits of the statement.
     #[track_caller]
     pub(crate) fn card_file(&mut self, day: &str, lines: Vec<CardLine>) -> CardClearingId {
+        let id = self.card_file_alone(day, lines);
+        self.take_session(Rail::UnionPay, day);
+        id
+    }
+
+    /// Takes a file of cards in one part; its session awaits its line.
+    #[track_caller]
+    pub(crate) fn card_file_alone(&mut self, day: &str, lines: Vec<CardLine>) -> CardClearingId {
         let file = TakeCardFile { date: date(day), part: 1, last: true, lines };
         let Reply::CardClearing(id) = self.given(Command::TakeCardFile(file)) else { panic!("a file of cards") };
         id

@@ -197,9 +197,17 @@ impl Kit {
         .collect()
     }
 
-    /// Takes a clearing file of one part.
+    /// Takes a clearing file of one part, and what its session awaits of the statement.
     #[track_caller]
     pub(crate) fn take_file(&mut self, rail: Rail, day: &str, lines: Vec<ClearingLine>) -> ClearingId {
+        let id = self.take_file_alone(rail, day, lines);
+        self.take_session(rail, day);
+        id
+    }
+
+    /// Takes a clearing file of one part; its session awaits its line.
+    #[track_caller]
+    pub(crate) fn take_file_alone(&mut self, rail: Rail, day: &str, lines: Vec<ClearingLine>) -> ClearingId {
         let file = TakeClearingFile { rail, date: date(day), part: 1, last: true, lines, channel: None };
         let Reply::Clearing(id) = self.given(Command::TakeClearingFile(file)) else {
             panic!("the reply names what was made")
@@ -207,7 +215,7 @@ impl Kit {
         id
     }
 
-    /// Takes a file that matches everything of a rail.
+    /// Takes a file that matches everything of a rail, and the session's line of the statement.
     #[track_caller]
     pub(crate) fn clear(&mut self, rail: Rail, day: &str) -> ClearingId {
         let lines = self.clearing_lines(rail, day);

@@ -3,20 +3,21 @@
 use alloc::vec::Vec;
 use alloc::{format, vec};
 
-use super::{Kit, success};
+use super::{Kit, date, success};
 use crate::advance::{AdvanceCommand, RequestAdvance, SetAdvancePolicy};
 use crate::arrears::Arrears;
 use crate::attempt::Rail;
 use crate::book::Subject;
 use crate::business_day::CheckResult;
 use crate::calendar::Date;
+use crate::clearing::ClearingLine;
 use crate::command::{Command, Reply};
-use crate::ids::{AdvanceId, LegId, MerchantId, OrderId, OwnTransferId, ReserveLineId};
+use crate::ids::{AdvanceId, ClearingId, LegId, MerchantId, OrderId, OwnTransferId, ReserveLineId};
 use crate::leg::Instrument;
 use crate::money::{Currency, Minor};
 use crate::order::ItemKind;
 use crate::own_transfer::{InstructTransfer, OwnTransferCommand};
-use crate::reserve_line::{LineDirection, ReserveLineCommand, TakeReserveLine};
+use crate::reserve_line::{LineDirection, LineTarget, ReserveLineCommand, TakeReserveLine};
 use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
 
 /// A debit card on UnionPay.
@@ -86,6 +87,24 @@ impl Kit {
         let command = Command::ReserveLine(ReserveLineCommand::TakeLine(line));
         let Reply::ReserveLine(id) = self.given(command) else { panic!("a line") };
         id
+    }
+
+    /// Takes a clearing file of one part as level 17 did: it books what it brings before the statement's line.
+    #[track_caller]
+    pub(crate) fn take_file_of_before(&mut self, rail: Rail, day: &str, lines: Vec<ClearingLine>) -> ClearingId {
+        // As if something of the session were booked already.
+        self.state.booked_sessions.insert((rail, date(day)), 0);
+        self.take_file_alone(rail, day, lines)
+    }
+
+    /// Takes the line of the statement that a clearing session awaits, if it awaits one.
+    #[track_caller]
+    pub(crate) fn take_session(&mut self, rail: Rail, day: &str) {
+        let date = date(day);
+        let Some(amount) = self.state.awaited_sessions.get(&(rail, date)).copied() else { return };
+        let direction = if amount > 0 { LineDirection::In } else { LineDirection::Out };
+        let line = self.line(&format!("session-{}", self.events.len()), direction, amount.saturating_abs());
+        self.take_line(TakeReserveLine { target: Some(LineTarget::Clearing { rail, date }), ..line });
     }
 
     /// Capital, an injection and its line: own money for a shortfall.

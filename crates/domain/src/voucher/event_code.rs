@@ -47,7 +47,7 @@ event_codes! {
     13 PayoutFailed "payout_failed" "A payout did not; the contra of its sending.";
     14 PayoutReturned "payout_returned" "A payout came back after success.";
     15 SuspenseAllocated "suspense_allocated" "Money in suspense found its account.";
-    16 ClearingSession "clearing_session" "The net of a clearing file reached the central bank account.";
+    16 ClearingSession "clearing_session" "The net of a clearing session reached the central bank account.";
     17 Settled "settled" "A merchant's matched payments became available.";
     18 RefundDue "refund_due" "Money that no order and no top-up can use.";
     19 AgreementDeposit "agreement_deposit" "Money into an agreement account.";

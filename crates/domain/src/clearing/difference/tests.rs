@@ -80,7 +80,8 @@ fn settles(
 }
 
 fn settled(approval: u64, accepted: bool, booked: Minor) -> Option<DifferenceEnd> {
-    Some(DifferenceEnd::Settled { approval: ApprovalId(approval), accepted, booked })
+    let by_line = (booked != 0).then_some(true);
+    Some(DifferenceEnd::Settled { approval: ApprovalId(approval), accepted, booked, by_line })
 }
 
 #[test]
@@ -102,18 +103,26 @@ fn a_difference_of_before_ends_were_kept_is_open_and_keeps_its_bytes() {
 }
 
 #[test]
+fn a_settlement_of_before_the_line_booked_it_keeps_its_bytes() {
+    let bytes = minicbor::to_vec((2_u32, (ApprovalId(7), true, 5_001_i64))).unwrap();
+    let end: DifferenceEnd = minicbor::decode(&bytes).unwrap();
+    assert_eq!(end, DifferenceEnd::Settled { approval: ApprovalId(7), accepted: true, booked: 5_001, by_line: None });
+    assert_eq!(minicbor::to_vec(end).unwrap(), bytes);
+}
+
+#[test]
 fn what_is_missing_is_open_once_and_ends_with_the_file_that_has_it() {
     let mut kit = kit();
     let (order, attempt) = paid(&mut kit);
-    kit.take_file(Rail::Epcc, DAY, vec![]);
+    kit.take_file_alone(Rail::Epcc, DAY, vec![]);
     assert_eq!(open(&kit), [FIRST]);
     assert_eq!(kit.state.difference(FIRST).unwrap().1.line, Some(LineKind::Debit));
-    let again = kit.take_file(Rail::Epcc, NEXT, vec![]);
+    let again = kit.take_file_alone(Rail::Epcc, NEXT, vec![]);
     assert_eq!(found(&kit, again), [(DifferenceKind::Missing, Some(DifferenceEnd::Again(FIRST)))]);
-    kit.take_file(Rail::UnionPay, NEXT, vec![]);
+    kit.take_file_alone(Rail::UnionPay, NEXT, vec![]);
     assert_eq!(open(&kit), [FIRST], "another channel's file says nothing of it");
     kit.restore();
-    let file = kit.take_file(Rail::Epcc, "2026-03-09", vec![line_of(&attempt)]);
+    let file = kit.take_file_alone(Rail::Epcc, "2026-03-09", vec![line_of(&attempt)]);
     assert_eq!(found(&kit, ClearingId(1)), [(DifferenceKind::Missing, Some(DifferenceEnd::Matched(file)))]);
     assert_eq!((open(&kit), found(&kit, file)), (vec![], vec![]));
     assert!(kit.state.order(order).unwrap().due.is_some());
@@ -127,13 +136,13 @@ fn the_right_line_ends_what_a_wrong_one_began() {
     let right = line_of(&attempt);
     let wrong = ClearingLine { amount: 5_001, ..right.clone() };
     let other = ClearingLine { kind: LineKind::Refund, ..right.clone() };
-    let file = kit.take_file(Rail::Epcc, DAY, vec![wrong, other]);
+    let file = kit.take_file_alone(Rail::Epcc, DAY, vec![wrong, other]);
     let (content, missing) = (DifferenceKind::OtherContent, DifferenceKind::Missing);
     // That the debit is missing too is no news; a refund under its serial is something else.
     let expected = [(content, None), (content, None), (missing, Some(DifferenceEnd::Again(FIRST)))];
     assert_eq!(found(&kit, file), expected);
     assert_eq!(kit.state.order(order).unwrap().due, None);
-    let file = kit.take_file(Rail::Epcc, NEXT, vec![right]);
+    let file = kit.take_file_alone(Rail::Epcc, NEXT, vec![right]);
     assert_eq!(open(&kit), [DifferenceId { number: 2, ..FIRST }]);
     assert_eq!(kit.state.difference(FIRST).unwrap().1.end, Some(DifferenceEnd::Matched(file)));
     assert_eq!(kit.state.order(order).unwrap().due, Some(date("2026-03-09")));
@@ -161,9 +170,13 @@ fn an_unknown_serial_ends_with_the_channels_file_that_has_it() {
     let (_, attempt) = paid(&mut kit);
     let line = line_of(&attempt);
     let nobodys = ClearingLine { serial: serial(AttemptId(77), kit.now), ..line.clone() };
-    kit.take_file(Rail::UnionPay, DAY, vec![line.clone(), ClearingLine { amount: 5_001, ..line.clone() }, nobodys]);
+    kit.take_file_alone(
+        Rail::UnionPay,
+        DAY,
+        vec![line.clone(), ClearingLine { amount: 5_001, ..line.clone() }, nobodys],
+    );
     assert_eq!(open(&kit).len(), 3);
-    kit.take_file(Rail::Epcc, DAY, vec![line]);
+    kit.take_file_alone(Rail::Epcc, DAY, vec![line]);
     let others = [2, 3].map(|number| DifferenceId { number, ..FIRST });
     assert_eq!(open(&kit), others, "another amount is not that line");
     kit.restore();
@@ -176,13 +189,13 @@ fn another_amount_that_the_books_took_is_not_open() {
     let order = kit.order(merchant, &[(crate::order::ItemKind::Rent, 5_000)]);
     kit.pay(order, vec![card(5_000)]);
     let attempt = kit.answered(Outcome::Unknown);
-    let file = kit.take_file(Rail::Epcc, DAY, vec![ClearingLine { amount: 5_100, ..line_of(&attempt) }]);
+    let file = kit.take_file_alone(Rail::Epcc, DAY, vec![ClearingLine { amount: 5_100, ..line_of(&attempt) }]);
     assert_eq!(found(&kit, file), [(DifferenceKind::OtherContent, Some(DifferenceEnd::Matched(file)))]);
     assert!(open(&kit).is_empty());
 }
 
 #[test]
-fn a_line_that_stands_is_booked_makes_the_order_due_and_leaves_nothing_on_the_rail() {
+fn a_line_that_stands_is_awaited_makes_the_order_due_and_leaves_nothing_on_the_rail() {
     for (amount, debit, credit, left) in [
         (5_001, Subject::ClearingEpcc, Subject::Suspense, (2241, 1)),
         (4_999, Subject::ReceivableFund, Subject::ClearingEpcc, (1131, 1)),
@@ -190,8 +203,8 @@ fn a_line_that_stands_is_booked_makes_the_order_due_and_leaves_nothing_on_the_ra
         let mut kit = kit();
         let (order, attempt) = paid(&mut kit);
         let line = ClearingLine { amount, ..line_of(&attempt) };
-        kit.take_file(Rail::Epcc, DAY, vec![line]);
-        kit.take_file(Rail::Epcc, NEXT, vec![]);
+        kit.take_file_alone(Rail::Epcc, DAY, vec![line]);
+        kit.take_file_alone(Rail::Epcc, NEXT, vec![]);
         assert_eq!(open(&kit), [FIRST]);
         kit.books(&[(1121, 5_000), (2291, 10), (1291, 10), (5001, 10)]);
 
@@ -206,17 +219,20 @@ fn a_line_that_stands_is_booked_makes_the_order_due_and_leaves_nothing_on_the_ra
             assert_eq!(settles(&mut kit, 71, (FIRST, true), wrong), Err(RefusalCode::DifferenceVoucher));
         }
         assert_eq!(settles(&mut kit, 71, (FIRST, true), one), Ok(Reply::Clearing(ClearingId(1))));
-        kit.books(&[(1101, amount), left, (2291, 10), (1291, 10), (5001, 10)]);
+        kit.books(&[(1121, amount), left, (2291, 10), (1291, 10), (5001, 10)]);
         assert_eq!(kit.state.order(order).unwrap().due, Some(date(NEXT)));
         assert_eq!(kit.state.difference(FIRST).unwrap().1.end, settled(71, true, amount));
         assert_eq!((open(&kit), kit.state.uncleared.iter().count()), (vec![], 0));
         assert_eq!(kit.state.awaited_sessions.get(&(Rail::Epcc, date(DAY))), Some(&amount), "the statement's line");
         assert_eq!(settles(&mut kit, 72, (FIRST, true), None), Err(RefusalCode::DifferenceState));
+        kit.restore();
+        kit.take_session(Rail::Epcc, DAY);
+        kit.books(&[(1101, amount), left, (2291, 10), (1291, 10), (5001, 10)]);
         kit.posted_once();
         kit.restore();
 
         // What comes afterwards is one line too many.
-        let file = kit.take_file(Rail::Epcc, "2026-03-09", vec![line_of(&attempt)]);
+        let file = kit.take_file_alone(Rail::Epcc, "2026-03-09", vec![line_of(&attempt)]);
         assert_eq!(found(&kit, file), [(DifferenceKind::Repeated, None)]);
     }
 }
@@ -225,13 +241,13 @@ fn a_line_that_stands_is_booked_makes_the_order_due_and_leaves_nothing_on_the_ra
 fn what_did_not_move_is_taken_from_the_rail_and_its_order_is_never_due() {
     let mut kit = kit();
     let (order, _) = paid(&mut kit);
-    kit.take_file(Rail::Epcc, DAY, vec![]);
+    kit.take_file_alone(Rail::Epcc, DAY, vec![]);
     assert_eq!(settles(&mut kit, 71, (FIRST, false), None), Err(RefusalCode::DifferenceVoucher));
     let claim = voucher(&kit, Subject::ReceivableFund, Subject::ClearingEpcc, 5_000);
     assert_eq!(settles(&mut kit, 71, (FIRST, false), claim), Ok(Reply::Clearing(ClearingId(1))));
     kit.books(&[(1131, 5_000), (2291, 10), (1291, 10), (5001, 10)]);
     assert_eq!(kit.state.difference(FIRST).unwrap().1.end, settled(71, false, 0));
-    let file = kit.take_file(Rail::Epcc, NEXT, vec![]);
+    let file = kit.take_file_alone(Rail::Epcc, NEXT, vec![]);
     assert_eq!((found(&kit, file), open(&kit)), (vec![], vec![]), "no file is awaited any more");
     let order = kit.state.order(order).unwrap();
     assert_eq!((order.due, order.status), (None, crate::order::OrderStatus::Success));
@@ -242,8 +258,9 @@ fn what_did_not_move_is_taken_from_the_rail_and_its_order_is_never_due() {
 fn what_is_missing_and_did_move_needs_no_voucher() {
     let mut kit = kit();
     let (order, _) = paid(&mut kit);
-    kit.take_file(Rail::Epcc, DAY, vec![]);
+    kit.take_file_alone(Rail::Epcc, DAY, vec![]);
     assert_eq!(settles(&mut kit, 71, (FIRST, true), None), Ok(Reply::Clearing(ClearingId(1))));
+    kit.take_session(Rail::Epcc, DAY);
     kit.books(&[(1101, 5_000), (2291, 10), (1291, 10), (5001, 10)]);
     assert_eq!(kit.state.order(order).unwrap().due, Some(date(NEXT)));
 }
@@ -259,8 +276,9 @@ fn what_a_fund_owes_stays_where_it_is_and_what_is_over_does_not() {
         let lines = kit.clearing_lines(Rail::Fund, DAY);
         let lines: Vec<_> = lines.into_iter().map(|line| ClearingLine { amount, ..line }).collect();
         assert_eq!(lines.len(), 1);
-        kit.take_file(Rail::Fund, DAY, lines);
+        kit.take_file_alone(Rail::Fund, DAY, lines);
         assert_eq!(settles(&mut kit, 71, (FIRST, true), None).map(|_| ()), settled);
+        kit.take_session(Rail::Fund, DAY);
         let expected = if settled.is_ok() { 1 } else { 3_000 };
         assert_eq!(kit.own(Subject::ReceivableFund), expected);
     }
@@ -273,10 +291,11 @@ fn a_refund_of_another_amount_that_stands_takes_what_left() {
     kit.clear(Rail::Epcc, DAY);
     kit.refund(order, 300, true);
     let attempt = kit.answered(success(NEXT));
-    let file = kit.take_file(Rail::Epcc, NEXT, vec![ClearingLine { amount: 301, ..line_of(&attempt) }]);
+    let file = kit.take_file_alone(Rail::Epcc, NEXT, vec![ClearingLine { amount: 301, ..line_of(&attempt) }]);
     let id = DifferenceId { clearing: file, number: 1 };
     let claim = voucher(&kit, Subject::ReceivableFund, Subject::ClearingEpcc, 1);
     assert_eq!(settles(&mut kit, 71, (id, true), claim), Ok(Reply::Clearing(file)));
+    kit.take_session(Rail::Epcc, NEXT);
     let own = [Subject::CentralBank, Subject::ClearingEpcc, Subject::ReceivableFund].map(|subject| kit.own(subject));
     assert_eq!(own, [4_699, 0, 1]);
     assert_eq!(kit.state.difference(id).unwrap().1.end, settled(71, true, -301));
@@ -290,7 +309,7 @@ fn a_line_of_nobodys_is_booked_to_suspense_or_not_at_all() {
     let right = line_of(&attempt);
     let unknown = |number| ClearingLine { serial: serial(AttemptId(number), kit.now), amount: 700, ..right.clone() };
     let lines = vec![right.clone(), unknown(77), unknown(78), right.clone()];
-    let file = kit.take_file(Rail::Epcc, DAY, lines);
+    let file = kit.take_file_alone(Rail::Epcc, DAY, lines);
     let of = |number| DifferenceId { clearing: file, number };
     let to_suspense = |kit: &Kit, amount| voucher(kit, Subject::ClearingEpcc, Subject::Suspense, amount);
     assert_eq!(settles(&mut kit, 71, (of(1), true), None), Err(RefusalCode::DifferenceVoucher));
@@ -298,6 +317,7 @@ fn a_line_of_nobodys_is_booked_to_suspense_or_not_at_all() {
     assert_eq!(settles(&mut kit, 71, (of(1), true), seven_hundred), Ok(Reply::Clearing(file)));
     assert_eq!(settles(&mut kit, 72, (of(2), false), None), Ok(Reply::Clearing(file)));
     assert_eq!(settles(&mut kit, 73, (of(3), true), five_thousand), Ok(Reply::Clearing(file)), "paid twice, indeed");
+    kit.take_session(Rail::Epcc, DAY);
     kit.books(&[(1101, 10_700), (2241, 5_700), (2291, 10), (1291, 10), (5001, 10)]);
     assert_eq!(kit.state.open_suspense_items().count(), 2);
     assert!(open(&kit).is_empty());
@@ -318,7 +338,7 @@ fn what_may_lie_in_suspense_already_is_not_booked() {
     let merchant = kit.landlord();
     let account = kit.state.merchant(merchant).unwrap().available;
     let lines = vec![ClearingLine { amount: 5_001, ..line_of(&wrong) }, line_of(&right)];
-    kit.take_file(Rail::Epcc, DAY, lines);
+    kit.take_file_alone(Rail::Epcc, DAY, lines);
     let accepts = |kit: &mut Kit| settles(kit, 71, (FIRST, true), None);
     // Lines of another amount, or of a day before the file's, bar nothing: what is wrong is that there is no voucher.
     let (other, mut before) = (kit.line("other", In, 10_002), kit.line("before", In, 5_001));
@@ -344,7 +364,7 @@ fn what_lies_in_suspense_pays_the_claim_of_what_is_not_accepted() {
     let mut kit = kit();
     paid(&mut kit);
     paid(&mut kit);
-    kit.take_file(Rail::Epcc, DAY, vec![]);
+    kit.take_file_alone(Rail::Epcc, DAY, vec![]);
     let line = TakeReserveLine { suspense: true, ..kit.line("session", In, 10_000) };
     kit.take_line(line);
     let second = DifferenceId { number: 2, ..FIRST };
@@ -369,11 +389,12 @@ fn a_line_that_two_people_let_stand_elsewhere_is_not_booked_again() {
         let mut kit = kit();
         let (order, attempt) = paid(&mut kit);
         let line = line_of(&attempt);
-        let elsewhere = kit.take_file(Rail::UnionPay, DAY, vec![line.clone()]);
+        let elsewhere = kit.take_file_alone(Rail::UnionPay, DAY, vec![line.clone()]);
         let to_suspense = voucher(&kit, Subject::ClearingUnionPay, Subject::Suspense, 5_000);
         assert_eq!(settles(&mut kit, 71, (FIRST, true), to_suspense), Ok(Reply::Clearing(elsewhere)));
-        kit.take_file(Rail::Epcc, DAY, vec![]);
-        let file = kit.take_file(Rail::Epcc, NEXT, vec![line.clone()]);
+        kit.take_session(Rail::UnionPay, DAY);
+        kit.take_file_alone(Rail::Epcc, DAY, vec![]);
+        let file = kit.take_file_alone(Rail::Epcc, NEXT, vec![line.clone()]);
         let id = DifferenceId { clearing: file, number: 1 };
         let missing = DifferenceId { clearing: ClearingId(2), number: 1 };
         let (repeated, again) = (DifferenceKind::Repeated, Some(DifferenceEnd::Again(missing)));
@@ -386,6 +407,7 @@ fn a_line_that_two_people_let_stand_elsewhere_is_not_booked_again() {
         // Both moved, or one and the claim on the other is paid from suspense.
         let claim = voucher_of.and_then(|amount| voucher(&kit, Subject::ReceivableFund, Subject::ClearingEpcc, amount));
         assert_eq!(settles(&mut kit, 72, (id, accepted), claim), Ok(Reply::Clearing(file)));
+        kit.take_session(Rail::Epcc, NEXT);
         let mut expected: Vec<(u16, Minor)> = vec![(2291, 10), (1291, 10), (5001, 10)];
         expected.extend(books);
         kit.books(&expected);
@@ -394,7 +416,7 @@ fn a_line_that_two_people_let_stand_elsewhere_is_not_booked_again() {
         kit.restore();
 
         // What comes afterwards is one line too many, as of any that is cleared.
-        let file = kit.take_file(Rail::Epcc, "2026-03-09", vec![line]);
+        let file = kit.take_file_alone(Rail::Epcc, "2026-03-09", vec![line]);
         let last = DifferenceId { clearing: file, number: 1 };
         assert_eq!(found(&kit, file), [(repeated, None)]);
         assert_eq!(settles(&mut kit, 73, (last, false), None), Ok(Reply::Clearing(file)));
@@ -432,9 +454,10 @@ fn a_return_that_two_people_let_stand_elsewhere_is_booked_to_its_account_alone()
     let payout = sent(&mut kit);
     let pay = line_of(kit.state.attempts.iter().last().unwrap().1);
     let back = ClearingLine { kind: LineKind::Return, ..pay.clone() };
-    let elsewhere = kit.take_file(Rail::UnionPay, DAY, vec![back.clone()]);
+    let elsewhere = kit.take_file_alone(Rail::UnionPay, DAY, vec![back.clone()]);
     let to_suspense = voucher(&kit, Subject::ClearingUnionPay, Subject::Suspense, 1_000);
     assert_eq!(settles(&mut kit, 71, (FIRST, true), to_suspense), Ok(Reply::Clearing(elsewhere)));
+    kit.take_session(Rail::UnionPay, DAY);
     let file = kit.take_file(Rail::Epcc, DAY, vec![pay, back.clone()]);
     let id = DifferenceId { clearing: file, number: 1 };
     let again = Some(DifferenceEnd::Again(id));
@@ -445,9 +468,10 @@ fn a_return_that_two_people_let_stand_elsewhere_is_booked_to_its_account_alone()
     assert_eq!(own(&kit), [0, 1_000], "the payment left, and of the return nothing came but what was let stand");
     kit.restore();
     assert_eq!(settles(&mut kit, 72, (id, true), None), Ok(Reply::Clearing(file)), "both moved");
+    kit.take_session(Rail::Epcc, DAY);
     assert_eq!((own(&kit), open(&kit)), ([1_000, 1_000], vec![]));
     assert_eq!(kit.state.payout(payout).unwrap().return_cleared, Some(date(DAY)));
-    let file = kit.take_file(Rail::Epcc, NEXT, vec![back]);
+    let file = kit.take_file_alone(Rail::Epcc, NEXT, vec![back]);
     assert_eq!(found(&kit, file), [(DifferenceKind::Repeated, None)]);
     kit.posted_once();
     kit.restore();
@@ -474,17 +498,19 @@ fn a_payout_and_its_return_are_missing_each_for_itself() {
     let mut kit = kit();
     let payout = sent(&mut kit);
     came_back(&mut kit, payout);
-    kit.take_file(Rail::Epcc, DAY, vec![]);
+    kit.take_file_alone(Rail::Epcc, DAY, vec![]);
     let lines: Vec<_> = kit.state.clearing(ClearingId(1)).unwrap().differences.iter().map(|it| it.line).collect();
     assert_eq!(lines, [Some(LineKind::Pay), Some(LineKind::Return)]);
     let second = DifferenceId { number: 2, ..FIRST };
     // The return first: what was paid leaves the reserve account.
     assert_eq!(settles(&mut kit, 71, (second, true), None), Ok(Reply::Clearing(ClearingId(1))));
+    kit.take_session(Rail::Epcc, DAY);
     assert_eq!((open(&kit), kit.own(Subject::CentralBank)), (vec![FIRST], 1_000));
     assert_eq!(kit.state.payout(payout).unwrap().return_cleared, Some(date(DAY)));
     assert_eq!(settles(&mut kit, 72, (FIRST, true), None), Ok(Reply::Clearing(ClearingId(1))));
+    kit.take_session(Rail::Epcc, DAY);
     assert_eq!((open(&kit), kit.own(Subject::CentralBank)), (vec![], 0));
-    let file = kit.take_file(Rail::Epcc, NEXT, vec![]);
+    let file = kit.take_file_alone(Rail::Epcc, NEXT, vec![]);
     assert!(found(&kit, file).is_empty());
     kit.restore();
 }
@@ -493,7 +519,7 @@ fn a_payout_and_its_return_are_missing_each_for_itself() {
 fn people_settle_it_with_a_document() {
     let mut kit = kit();
     paid(&mut kit);
-    kit.take_file(Rail::Epcc, DAY, vec![]);
+    kit.take_file_alone(Rail::Epcc, DAY, vec![]);
     let proposal = Proposal::SettleDifference(SettleDifference { difference: FIRST, accepted: true, voucher: None });
     assert!(proposal.needs_evidence());
     let nobodys = SettleDifference { difference: DifferenceId { number: 2, ..FIRST }, accepted: true, voucher: None };

@@ -1,5 +1,5 @@
-//! Money that a line would bring to the reserve account a second time: it lies in suspense, or two people booked it by the file of another
-//! channel; and a line of the statement that has in it what a session's file booked.
+//! Money that a session would await a second time: its line lies in suspense, or two people let it stand in the file of another channel;
+//! and a line of the statement that has in it what a session awaits.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -24,7 +24,7 @@ pub(crate) type StoodKey = (String, LineKind, DifferenceId);
 /// How many further open differences of a session are looked at together with one: a line of the statement may have any of them in it.
 const MAX_FURTHER: usize = 8;
 
-/// The key of a line under a serial that its channel was not asked with, which two people let stand: its money is booked, whoever else
+/// The key of a line under a serial that its channel was not asked with, which two people let stand: its money is awaited, whoever else
 /// tells of it.
 pub(crate) fn stood_key(id: DifferenceId, it: &Difference) -> Option<StoodKey> {
     let accepted = matches!(it.end, Some(DifferenceEnd::Settled { accepted: true, .. }));
@@ -32,7 +32,7 @@ pub(crate) fn stood_key(id: DifferenceId, it: &Difference) -> Option<StoodKey> {
     it.line.filter(|_| stands).map(|line| (it.serial.clone(), line, id))
 }
 
-/// The difference that booked a line's money already.
+/// The difference by which a line's money is awaited already.
 pub(in crate::clearing) fn stood_before(state: &State, line: &ClearingLine) -> Option<DifferenceId> {
     if state.stood_lines.is_empty() {
         return None;
@@ -41,7 +41,7 @@ pub(in crate::clearing) fn stood_before(state: &State, line: &ClearingLine) -> O
     state.stood_lines.range(of(0)..of(u64::MAX)).next_back().map(|((_, _, id), ())| *id)
 }
 
-/// Refuses to book what a line of the statement may have brought to suspense, while something of it lies there: one from the file's date
+/// Refuses to await what a line of the statement may have brought to suspense, while something of it lies there: one from the file's date
 /// on, of an amount that would have this money in it, or with such an amount left.
 ///
 /// # Errors
@@ -85,7 +85,7 @@ fn brings(state: &State, id: DifferenceId) -> Option<((Rail, Date), Minor)> {
 }
 
 /// The session that would await just this line of the statement if two people let open differences of it stand, and those differences.
-/// Taken to suspense, the line would bring a second time what the session's file booked.
+/// Taken to suspense, the session would await for ever what has come.
 pub(crate) fn session_of(state: &State, line: &TakeReserveLine) -> Option<((Rail, Date), Vec<DifferenceId>)> {
     if line.currency != Currency::Cny {
         return None;

@@ -487,7 +487,7 @@ impl Walk {
         assert!(self.kit.state.orders.iter().all(|(_, order)| !order.trying));
         for rail in RAILS {
             let file = self.file(rail, usize::MAX);
-            if self.kit.when(file).is_ok() {
+            if self.kit.when(file).is_ok() && self.sessions_come(rail) {
                 // The claims lie where a fund is cleared.
                 let of_legs: Minor = self.kit.state.legs.iter().map(|(_, leg)| self.claimed(leg)).sum();
                 let claims = if rail == Rail::Fund { of_legs + self.claimed_of_refunds() } else { 0 };

@@ -18,7 +18,7 @@ fn session() -> Kit {
     let mut kit = kit();
     let (_, wrong) = paid(&mut kit);
     let (_, right) = paid(&mut kit);
-    kit.take_file(Rail::Epcc, DAY, vec![ClearingLine { amount: 5_001, ..line_of(&wrong) }, line_of(&right)]);
+    kit.take_file_alone(Rail::Epcc, DAY, vec![ClearingLine { amount: 5_001, ..line_of(&wrong) }, line_of(&right)]);
     kit
 }
 
@@ -28,7 +28,7 @@ fn a_line_of_a_session_with_open_differences_is_not_put_in_suspense() {
     let (_, wrong) = paid(&mut kit);
     let (_, right) = paid(&mut kit);
     paid(&mut kit);
-    kit.take_file(Rail::Epcc, DAY, vec![ClearingLine { amount: 5_001, ..line_of(&wrong) }, line_of(&right)]);
+    kit.take_file_alone(Rail::Epcc, DAY, vec![ClearingLine { amount: 5_001, ..line_of(&wrong) }, line_of(&right)]);
     let missing = DifferenceId { number: 3, ..FIRST };
     assert_eq!(open(&kit), [FIRST, missing]);
     // The file's 5,000 with one difference, with the other, with both.
@@ -46,7 +46,7 @@ fn a_line_of_a_session_with_open_differences_is_not_put_in_suspense() {
     for line in others {
         kit.take_line(line);
     }
-    assert_eq!((kit.own(Subject::CentralBank), kit.own(Subject::Suspense)), (30_004, 25_004));
+    assert_eq!((kit.own(Subject::CentralBank), kit.own(Subject::Suspense)), (25_004, 25_004));
     let line = kit.line("out", Out, 10_001);
     kit.refused(take(line), RefusalCode::ReserveLineUnmatched);
 }
@@ -60,7 +60,7 @@ fn once_its_differences_are_settled_a_session_takes_its_line() {
     assert_eq!(settles(&mut kit, 71, (FIRST, true), over), Ok(Reply::Clearing(ClearingId(1))));
     let id = kit.take_line(line);
     let row = kit.state.reserve_line(id).unwrap();
-    assert_eq!((row.target, row.voucher), (Some(epcc()), None));
+    assert_eq!((row.target, row.voucher.is_some()), (Some(epcc()), true));
     kit.books(&[(1101, 10_001), (2241, 1), (2291, 20), (1291, 20), (5001, 20)]);
     assert!(kit.state.awaited_sessions.is_empty());
     kit.restore();
@@ -71,7 +71,7 @@ fn a_session_that_takes_money_out_waits_for_its_differences_too() {
     let mut kit = kit();
     kit.injected(1_000);
     sent(&mut kit);
-    kit.take_file(Rail::Epcc, DAY, vec![]);
+    kit.take_file_alone(Rail::Epcc, DAY, vec![]);
     let line = kit.line("session", Out, 1_000);
     kit.refused(take(line.clone()), RefusalCode::ReserveLineSession);
     assert_eq!(settles(&mut kit, 71, (FIRST, true), None), Ok(Reply::Clearing(ClearingId(1))));
@@ -83,7 +83,7 @@ fn a_session_that_takes_money_out_waits_for_its_differences_too() {
 fn all_that_a_session_misses_is_seen_however_many_there_are() {
     let mut kit = kit();
     (0..10).for_each(|_| drop(paid(&mut kit)));
-    kit.take_file(Rail::Epcc, DAY, vec![]);
+    kit.take_file_alone(Rail::Epcc, DAY, vec![]);
     let line = kit.line("session", In, 50_000);
     let refusal = kit.when(take(line)).unwrap_err();
     assert_eq!(refusal.code, RefusalCode::ReserveLineSession);
@@ -107,7 +107,7 @@ fn what_is_said_to_be_suspense_goes_there() {
     kit.refused(take(TakeReserveLine { target: Some(epcc()), ..wrong }), RefusalCode::ValueInvalid);
 }
 
-/// Allocates to 1101, or to another of the institution's accounts, what suspense has of a session; from the newest item.
+/// Allocates what suspense has of a session, or some of it to an account of the institution; from the newest item.
 fn finds(kit: &mut Kit, to: Subject, amount: Option<Minor>, session: Option<Session>) -> Result<Reply, RefusalCode> {
     let item = kit.state.suspense_items.iter().last().unwrap().1.id;
     let to = kit.state.institution(to, CNY).unwrap();
@@ -120,11 +120,11 @@ fn session_of(day: &str) -> Option<Session> {
 }
 
 #[test]
-fn what_suspense_has_of_a_session_is_not_on_1101_twice_any_more() {
+fn what_suspense_has_of_a_session_is_taken_from_its_rail() {
     let mut kit = session();
     let line = TakeReserveLine { suspense: true, ..kit.line("session", In, 10_001) };
     kit.take_line(line);
-    kit.books(&[(1101, 15_001), (1121, 5_000), (2241, 10_001), (2291, 20), (1291, 20), (5001, 20)]);
+    kit.books(&[(1101, 10_001), (1121, 10_000), (2241, 10_001), (2291, 20), (1291, 20), (5001, 20)]);
     let (invalid, not_allowed) = (RefusalCode::ValueInvalid, RefusalCode::SubjectNotAllowed);
     for (to, amount, session, refused) in [
         (Subject::CentralBank, None, session_of(NEXT), invalid),
@@ -138,7 +138,8 @@ fn what_suspense_has_of_a_session_is_not_on_1101_twice_any_more() {
     assert_eq!(finds(&mut kit, Subject::CentralBank, None, session_of(DAY)), Ok(Reply::Suspense(SuspenseId(1))));
     kit.books(&[(1101, 10_001), (1121, 5_000), (2241, 5_001), (2291, 20), (1291, 20), (5001, 20)]);
     let item = kit.state.suspense_item(SuspenseId(1)).unwrap();
-    assert_eq!(item.allocations.last().unwrap().session, session_of(DAY));
+    let (allocation, rail) = (item.allocations.last().unwrap(), kit.state.institution(Subject::ClearingEpcc, CNY));
+    assert_eq!((allocation.session, Some(allocation.to)), (session_of(DAY), rail.ok()));
     kit.restore();
     assert!(kit.state.awaited_sessions.is_empty() && kit.state.awaited_lines.is_empty());
 
@@ -174,7 +175,7 @@ fn a_line_that_came_before_its_file_is_taken_from_suspense() {
     let (_, attempt) = paid(&mut kit);
     let line = kit.line("before-its-file", In, 5_000);
     kit.take_line(line);
-    kit.take_file(Rail::Epcc, DAY, vec![line_of(&attempt)]);
+    kit.take_file_alone(Rail::Epcc, DAY, vec![line_of(&attempt)]);
     assert_eq!(finds(&mut kit, Subject::CentralBank, None, session_of(DAY)), Ok(Reply::Suspense(SuspenseId(1))));
     kit.books(&[(1101, 5_000), (2291, 10), (1291, 10), (5001, 10)]);
     assert!(kit.state.awaited_sessions.is_empty() && kit.state.open_suspense.is_empty());
@@ -188,8 +189,57 @@ fn a_line_of_a_day_before_its_session_is_none_of_it() {
     let mut line = kit.line("before", In, 5_000);
     line.date = date("2026-03-04");
     kit.take_line(line);
-    kit.take_file(Rail::Epcc, DAY, vec![line_of(&attempt)]);
+    kit.take_file_alone(Rail::Epcc, DAY, vec![line_of(&attempt)]);
     assert_eq!(finds(&mut kit, Subject::CentralBank, None, session_of(DAY)), Err(RefusalCode::ValueInvalid));
+}
+
+/// The books of level 17: the file booked its 5,000.
+fn session_of_before() -> Kit {
+    let mut kit = kit();
+    let (_, wrong) = paid(&mut kit);
+    let (_, right) = paid(&mut kit);
+    let lines = vec![ClearingLine { amount: 5_001, ..line_of(&wrong) }, line_of(&right)];
+    let file = kit.take_file_of_before(Rail::Epcc, DAY, lines);
+    assert!(kit.state.clearing(file).unwrap().voucher.is_some());
+    kit.books(&[(1101, 5_000), (1121, 5_000), (2291, 20), (1291, 20), (5001, 20)]);
+    kit.restore();
+    kit
+}
+
+#[test]
+fn a_difference_of_a_session_that_was_booked_is_booked_too_and_the_line_books_nothing() {
+    let mut kit = session_of_before();
+    let over = voucher(&kit, Subject::ClearingEpcc, Subject::Suspense, 1);
+    assert_eq!(settles(&mut kit, 71, (FIRST, true), over), Ok(Reply::Clearing(ClearingId(1))));
+    let after = [(1101, 10_001), (2241, 1), (2291, 20), (1291, 20), (5001, 20)];
+    kit.books(&after);
+    let of_before = DifferenceEnd::Settled { approval: ApprovalId(71), accepted: true, booked: 5_001, by_line: None };
+    assert_eq!(kit.state.difference(FIRST).unwrap().1.end, Some(of_before));
+    kit.restore();
+    let line = kit.line("session", In, 10_001);
+    let id = kit.take_line(line);
+    let row = kit.state.reserve_line(id).unwrap();
+    assert_eq!((row.target, row.voucher), (Some(epcc()), None));
+    kit.books(&after);
+    assert!(kit.state.awaited_sessions.is_empty() && kit.state.booked_sessions.is_empty());
+    kit.posted_once();
+    kit.restore();
+}
+
+#[test]
+fn what_suspense_has_of_a_session_that_was_booked_leaves_1101_where_it_is_twice() {
+    let mut kit = session_of_before();
+    let line = TakeReserveLine { suspense: true, ..kit.line("session", In, 10_001) };
+    kit.take_line(line);
+    kit.books(&[(1101, 15_001), (1121, 5_000), (2241, 10_001), (2291, 20), (1291, 20), (5001, 20)]);
+    kit.restore();
+    assert_eq!(finds(&mut kit, Subject::CentralBank, None, session_of(DAY)), Ok(Reply::Suspense(SuspenseId(1))));
+    kit.books(&[(1101, 10_001), (1121, 5_000), (2241, 5_001), (2291, 20), (1291, 20), (5001, 20)]);
+    assert!(kit.state.awaited_sessions.is_empty() && kit.state.booked_sessions.is_empty());
+    kit.restore();
+    // What the session awaits from now on is booked by its line.
+    let over = voucher(&kit, Subject::ClearingEpcc, Subject::Suspense, 1);
+    assert_eq!(settles(&mut kit, 71, (FIRST, true), over), Err(RefusalCode::DifferenceState), "5,001 are left there");
 }
 
 /// What was allocated before sessions were named keeps its bytes.

@@ -15,12 +15,35 @@ impl Walk {
     /// The reserve is instructed to pay an advance back, and its bank's line says that it did, unless there is too little.
     pub(super) fn repay(&mut self, at: Index) {
         let Some(id) = self.advance_that(at, |advance| advance.status == AdvanceStatus::Success) else { return };
+        for rail in RAILS {
+            let _ = self.sessions_come(rail);
+        }
         let outlay = self.kit.state.advance(id).unwrap().outlay();
         let repay = Command::Advance(AdvanceCommand::Repay(id));
         let Ok(Reply::OwnTransfer(transfer)) = self.kit.when(repay) else { return };
         let line = self.kit.line(&alloc::format!("repaid-{id}"), LineDirection::Out, outlay);
         let line = TakeReserveLine { target: Some(LineTarget::Transfer(transfer)), ..line };
         let _ = self.kit.when(Command::ReserveLine(ReserveLineCommand::TakeLine(line)));
+    }
+
+    /// The lines of the statement that a rail's sessions await come, what takes out last; whether there was enough for all.
+    pub(super) fn sessions_come(&mut self, rail: Rail) -> bool {
+        let awaited = self.kit.state.awaited_sessions.iter();
+        let mut awaited: Vec<_> = awaited.map(|((of, date), amount)| (*amount, *of, *date)).collect();
+        awaited.retain(|(_, of, _)| *of == rail);
+        awaited.sort_unstable_by_key(|(amount, _, date)| (core::cmp::Reverse(*amount), *date));
+        let mut all = true;
+        for (amount, rail, date) in awaited {
+            let direction = if amount > 0 { LineDirection::In } else { LineDirection::Out };
+            let line = self.kit.line(
+                &alloc::format!("{}-{date}-{}", rail.name(), self.kit.events.len()),
+                direction,
+                amount.abs(),
+            );
+            let line = TakeReserveLine { target: Some(LineTarget::Clearing { rail, date }), ..line };
+            all &= self.kit.when(Command::ReserveLine(ReserveLineCommand::TakeLine(line))).is_ok();
+        }
+        all
     }
 
     /// The merchant's bank sent an advance back, whatever 2291 has: one that arrived, if only after all.
