@@ -68,7 +68,7 @@ impl Statement {
 
     /// Whether 1101 closed both days at what was declared: the close itself compares nothing where no balance was taken.
     pub(super) fn agrees(&self, trials: &[Value]) -> Result<Vec<Check>> {
-        let of_trial = |trial: &Value| {
+        let of_trial = |trial: &Value| -> Result<Check> {
             let day = text(trial, "date")?;
             let declared = if day == NEXT_DAY { self.balance } else { 0 };
             let lines = trial.get("lines").and_then(Value::as_array).context("a trial balance without 'lines'")?;

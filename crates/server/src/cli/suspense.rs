@@ -14,7 +14,7 @@ Examples:
   lintel suspense list --status open
   lintel suspense ageing
   lintel suspense allocate sus_3 --to acc_42 --reason \"payer found\" --as opr_3
-  lintel suspense allocate sus_4 --to acc_9 --rail epcc --session 2026-03-05 --reason \"its session's\" \\
+  lintel suspense allocate sus_4 --to acc_9 --rail epcc --session 2026-03-05 --reason \"of that session\" \\
       --as opr_3";
 
 /// What lies in 2241.
