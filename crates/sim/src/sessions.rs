@@ -84,7 +84,7 @@ fn brings(line: &ReserveLine) -> i128 {
 }
 
 /// The rail and the date of the session that a line is of.
-fn session_of(line: &ReserveLine) -> Option<(Rail, Date)> {
+pub(crate) fn session_of(line: &ReserveLine) -> Option<(Rail, Date)> {
     match line.target {
         Some(LineTarget::Clearing { rail, date }) => Some((rail, date)),
         Some(LineTarget::Transfer(_)) | None => None,
