@@ -286,8 +286,8 @@ impl World {
         }
     }
 
-    /// Everything that a cut day still needs: lines of the statement that were put off, its files, their lines, what came back, its
-    /// merchants, its seal and its close.
+    /// Everything that a cut day still needs: lines of the statement that were put off, its files, their lines, what
+    /// came back, its merchants, its seal and its close.
     pub(crate) fn finish_day(&mut self, date: Date) {
         self.takes_owed_lines();
         for rail in CLEARED {
@@ -313,9 +313,9 @@ impl World {
     }
 }
 
-/// What the operator may hear: that nothing is due to a merchant, that a line takes out what those of other sessions have
-/// not brought to 1101 yet, that a payout came back already or cannot any more, that an order which waited for a batch was
-/// closed, that a task is none any more or the balance where its money was to go takes none.
+/// What the operator may hear: that nothing is due to a merchant, that a line takes out what those of other sessions
+/// have not brought to 1101 yet, that a payout came back already or cannot any more, that an order which waited for a
+/// batch was closed, that a task is none any more or the balance where its money was to go takes none.
 fn may_be_refused(command: &Command, code: RefusalCode) -> bool {
     matches!(
         (command, code),

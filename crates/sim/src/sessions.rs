@@ -1,5 +1,5 @@
-//! Clearing sessions and the statement of the reserve account: the operator takes the line that each session awaits, some at once, some
-//! after the close, some with the next day's files; and what must be so of 1101 whenever.
+//! Clearing sessions and the statement of the reserve account: the operator takes the line that each session awaits,
+//! some at once, some after the close, some with the next day's files; and what must be so of 1101 whenever.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +18,8 @@ use crate::world::World;
 pub(crate) const CLEARED: [Rail; 3] = [Rail::Epcc, Rail::UnionPay, Rail::Fund];
 
 impl World {
-    /// Draws when the line of each session of a day is taken: after its file, with the next day's files, or after the close, which are
-    /// returned.
+    /// Draws when the line of each session of a day is taken: after its file, with the next day's files, or after the
+    /// close, which are returned.
     pub(crate) fn draws_lines(&mut self, date: Date) -> Vec<(Rail, Date)> {
         let mut after_close = Vec::new();
         for rail in CLEARED {
@@ -42,8 +42,8 @@ impl World {
         }
     }
 
-    /// The command that takes the line of a session; nothing if it awaits none. The line says which session it is of, or leaves that to be
-    /// found where no other has its amount.
+    /// The command that takes the line of a session; nothing if it awaits none. The line says which session it is of,
+    /// or leaves that to be found where no other has its amount.
     pub(crate) fn line(&mut self, rail: Rail, date: Date) -> Option<Command> {
         let names = self.random.chance(500);
         let state = self.follower.state();
@@ -61,8 +61,8 @@ impl World {
         })))
     }
 
-    /// A session's line was taken, or refused because 1101 has not that much yet: then it is for later. One in five comes again, as a
-    /// statement that is read twice would bring it.
+    /// A session's line was taken, or refused because 1101 has not that much yet: then it is for later. One in five
+    /// comes again, as a statement that is read twice would bring it.
     pub(crate) fn line_is_heard(&mut self, line: &TakeReserveLine, (rail, date): (Rail, Date), refused: bool) {
         if refused {
             self.operator.owed.push((rail, date));
@@ -97,8 +97,8 @@ pub(crate) fn brought(state: &State, rail: Rail) -> i128 {
     state.reserve_lines.iter().map(|(_, line)| line).filter(of_rail).map(brings).sum()
 }
 
-/// 1101 is what the statement's lines brought, whatever files were taken; a session awaits what its files matched and no line brought;
-/// the line books that, and the file nothing.
+/// 1101 is what the statement's lines brought, whatever files were taken; a session awaits what its files matched and
+/// no line brought; the line books that, and the file nothing.
 pub(crate) fn sound(state: &State) -> Checked {
     let law = "1101 moves by its statement alone";
     let account = state.institution(Subject::CentralBank, Currency::Cny).ok();

@@ -1,5 +1,5 @@
-//! Phase 5: the day is cut while orders come in; on the next working day the networks' files and the statement's line of each of their
-//! sessions are taken, what they match is settled, merchants are paid out, and one payment comes back.
+//! Phase 5: the day is cut while orders come in; on the next working day the networks' files and the statement's line
+//! of each of their sessions are taken, what they match is settled, merchants are paid out, and one payment comes back.
 
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ pub(super) async fn afternoon(stage: &Stage, cast: &Cast, day: &mut Day, talk: &
     Ok(())
 }
 
-/// Clears, takes the sessions' lines of the statement, settles, pays out, takes returns. The landlord with most money is not paid out:
-/// authorities will freeze it.
+/// Clears, takes the sessions' lines of the statement, settles, pays out, takes returns. The landlord with most money
+/// is not paid out: authorities will freeze it.
 pub(super) async fn next_working_day(
     stage: &Stage,
     cast: &Cast,

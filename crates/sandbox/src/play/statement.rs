@@ -1,5 +1,6 @@
-//! Still phase 5: the central bank's statement of the reserve account. Each clearing session whose net is not zero is a line of it, and only
-//! its lines move 1101; its closing balances are declared before the days close, which compares 1101 with them.
+//! Still phase 5: the central bank's statement of the reserve account. Each clearing session whose net is not zero is a
+//! line of it, and only its lines move 1101; its closing balances are declared before the days close, which compares
+//! 1101 with them.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +67,7 @@ impl Statement {
         Ok(())
     }
 
-    /// Whether 1101 closed both days at what was declared: the close itself compares nothing where no balance was taken.
+    /// Whether 1101 closed both days at what was declared: the close compares nothing where no balance was taken.
     pub(super) fn agrees(&self, trials: &[Value]) -> Result<Vec<Check>> {
         let of_trial = |trial: &Value| -> Result<Check> {
             let day = text(trial, "date")?;

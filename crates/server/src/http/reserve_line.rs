@@ -129,10 +129,11 @@ fn direction(text: &str) -> Result<LineDirection, ApiError> {
 
 /// Take a line of the reserve account's statement
 ///
-/// What awaits the line books it: a transfer, or a clearing session, whose net it brings to 1101 from the rail's clearing account or back.
-/// Money in that nothing awaits goes to suspense; money out that nothing awaits is refused, and so is what 1101 does not hold
-/// (`insufficient_funds`): take lines in before lines out, and such a one again under a new key. A line that is what a clearing session
-/// awaits with open differences of its file is refused (`reserve_line_session`) until they are settled, or until it is said to be
+/// What awaits the line books it: a transfer, or a clearing session, whose net it brings to 1101 from the rail's
+/// clearing account or back. Money in that nothing awaits goes to suspense; money out that nothing awaits is refused,
+/// and so is what 1101 does not hold (`insufficient_funds`): take lines in before lines out, and such a one again under
+/// a new key. A line that is what a clearing session awaits with open differences of its file is refused
+/// (`reserve_line_session`) until they are settled, or until it is said to be
 /// `suspense`.
 #[utoipa::path(
     post, path = "/v1/reserve-lines", tag = "reserve_line", responses((status = OK, body = ReserveLineView))

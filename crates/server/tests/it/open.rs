@@ -78,7 +78,7 @@ pub(crate) fn balance(client: &Client, account: &str) -> i64 {
     number(&client.get(&format!("/v1/accounts/{account}")).ok(), "/balance")
 }
 
-/// Takes the statement's line of a clearing session, which brings its net to 1101; below zero it takes out. The voucher.
+/// Takes the statement's line of a clearing session, which books its net to 1101; below zero it takes out.
 #[track_caller]
 pub(crate) fn session_line(operator: &Client, rail: &str, date: &str, net: i64) -> String {
     let direction = if net > 0 { "in" } else { "out" };

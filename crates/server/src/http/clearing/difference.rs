@@ -25,8 +25,9 @@ pub(crate) struct DifferenceSettlementBody {
     /// Which.
     #[schema(example = "clr_3_17")]
     difference: String,
-    /// Whether its line stands, or what is missing did move: then it is as if the file had matched it, its session awaits it on the
-    /// statement with the rest, and an order whose other legs are cleared is due. Otherwise nothing of it reaches the reserve account, and its order is not due by it.
+    /// Whether its line stands, or what is missing did move: then it is as if the file had matched it, its session
+    /// awaits it on the statement with the rest, and an order whose other legs are cleared is due. Otherwise nothing of
+    /// it reaches the reserve account, and its order is not due by it.
     accepted: bool,
     /// What takes from the channel's clearing account what the settlement leaves there; nothing where it leaves nothing.
     voucher: Option<ManualVoucherBody>,
@@ -88,7 +89,8 @@ pub(crate) struct ListedDifferenceView {
     accepted: Option<bool>,
     /// What its session awaits by that on the reserve account's statement; below zero if it takes out.
     booked: Option<Amount>,
-    /// Of a `repeated` line the difference of another channel's file by which two people had let it stand: look whether both moved.
+    /// Of a `repeated` line the difference of another channel's file by which two people had let it stand: look whether
+    /// both moved.
     #[schema(example = "clr_1_4")]
     before: Option<String>,
     /// `settle` by two people.
