@@ -11,6 +11,7 @@ use sandbox::bank;
 use crate::check::{Checked, broken};
 use crate::operator::Chore;
 use crate::rare;
+use crate::sessions;
 use crate::under_way;
 use crate::world::World;
 
@@ -26,6 +27,8 @@ impl World {
             self.chore(Chore::Returns(date));
         }
         self.drains()?;
+        self.takes_owed_lines();
+        self.drains()?;
         for date in days.iter().chain([&last]) {
             let status = self.follower.state().days.get(*date).map(|day| day.status);
             if status != Some(DayStatus::Closed) {
@@ -33,6 +36,8 @@ impl World {
             }
         }
         under_way::sound(self.follower.state())?;
+        sessions::sound(self.follower.state())?;
+        sessions::all_came(self.follower.state())?;
         self.banks_agree()?;
         // What is given back of money that no order could use is done at the banks on the day after.
         self.sums_agree(days.first().copied().unwrap_or_default(), last.plus_days(1))?;
@@ -76,14 +81,12 @@ impl World {
             let state = self.follower.state();
             let subject = state.institution(rail.subject(), domain::money::Currency::Cny);
             if let Ok(account) = subject {
-                // What the clearing files moved on to the central bank counts too.
                 in_books += self.follower.balance_at(account, self.follower.position());
             }
             // The claims lie on the account over which a fund is cleared.
             in_books -= if rail == Rail::Fund { self.follower.claimed() } else { 0 };
-            for (_, clearing) in state.clearings.iter().filter(|(_, clearing)| clearing.rail == rail) {
-                in_books += i128::from(clearing.session_net());
-            }
+            // What the lines of its sessions moved on to the central bank counts too.
+            in_books += sessions::brought(state, rail);
             if at_bank != in_books {
                 let found = format!("{}: the banks moved {at_bank}, the books {in_books}", rail.name());
                 return broken("banks and books agree", found);

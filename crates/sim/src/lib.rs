@@ -13,6 +13,7 @@
 //! | `writer`, `flights` | one life: the shell's writer, projector and executor, step by step |
 //! | `client`, `commands`, `operator` | what is asked of the platform, and what was answered |
 //! | `fund_batch`, `by_hand` | what the operator does about a fund's month, and about what channels refused |
+//! | `sessions` | the lines of the statement that clearing sessions await, and the laws of 1101 |
 //! | `disk`, `files`, `directory` | the journal's disk; the store's and the lake's files, and where they lie |
 //! | `sites` | two ways to each bank, which go down and come back |
 //! | `network` | wires to the banks of `sandbox`, which carry the channels' true bytes |
@@ -40,6 +41,7 @@ mod random;
 mod rare;
 mod run;
 mod secrets;
+mod sessions;
 mod sites;
 mod terms;
 mod trace;

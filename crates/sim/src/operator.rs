@@ -11,6 +11,7 @@ use domain::clearing::{ClearingLine, LineKind, MAX_LINES, TakeClearingFile};
 use domain::ids::{ApprovalId, FundBatchId, MerchantId, PayoutId};
 use domain::money::Currency;
 use domain::payout::PayoutStatus;
+use domain::reserve_line::ReserveLineCommand;
 use domain::task::TaskOf;
 use domain::{Actor, Command, RefusalCode};
 use engine::{Answer, Request};
@@ -23,6 +24,7 @@ use crate::client;
 use crate::commands;
 use crate::network::Network;
 use crate::node::Output;
+use crate::sessions::CLEARED;
 use crate::world::{CLIENTS, Event, World};
 
 /// Something to do.
@@ -36,6 +38,8 @@ pub(crate) enum Chore {
     Cut,
     /// Take a rail's clearing file, from this part on.
     Fetch(Rail, Date, u32),
+    /// Take the line of the statement that a rail's session of a date awaits.
+    Line(Rail, Date),
     /// Book the payments that came back on a date.
     Returns(Date),
     /// Settle a merchant.
@@ -55,6 +59,8 @@ pub(crate) enum Chore {
 pub(crate) struct Operator {
     /// What is left to do, the first under way.
     pub(crate) chores: VecDeque<Chore>,
+    /// The sessions whose line is taken later.
+    pub(crate) owed: Vec<(Rail, Date)>,
     /// The batches about which the centre was asked once more when all was answered.
     pub(crate) asked_again: BTreeSet<FundBatchId>,
     /// The tasks on which somebody acted: each once.
@@ -88,6 +94,14 @@ impl World {
             Chore::ByHand => return self.acts_by_hand(),
             Chore::Cut => Some(Command::CutDay { next: None }),
             Chore::Fetch(rail, date, part) => self.fetch(rail, date, part)?,
+            Chore::Line(rail, date) => {
+                let line = self.line(rail, date);
+                if line.is_none() {
+                    self.done_with_chore();
+                    return Ok(());
+                }
+                line
+            }
             Chore::Returns(date) => self.returns(date)?,
             Chore::Settle(merchant) => {
                 let today = Date::in_shanghai(domain::envelope::Time(self.now));
@@ -129,7 +143,7 @@ impl World {
         self.after(0, Event::Wakes(CLIENTS));
     }
 
-    fn done_with_chore(&mut self) {
+    pub(crate) fn done_with_chore(&mut self) {
         self.operator.chores.pop_front();
         self.soon(1, 200, Event::Operates);
     }
@@ -155,6 +169,9 @@ impl World {
                 self.operator.chores.pop_front();
                 self.operator.chores.push_front(Chore::Fetch(rail, date, part + 1));
                 self.soon(1, 100, Event::Operates);
+            }
+            (Command::ReserveLine(ReserveLineCommand::TakeLine(line)), Some(Chore::Line(rail, date))) => {
+                self.line_is_heard(line, (rail, date), answer.result.is_err());
             }
             // One of several: the list is asked for again.
             (Command::ReturnPayout { .. }, Some(Chore::Returns(_)))
@@ -269,14 +286,20 @@ impl World {
         }
     }
 
-    /// Everything that a cut day still needs: its files, what came back, its merchants, its seal and its close.
+    /// Everything that a cut day still needs: lines of the statement that were put off, its files, their lines, what
+    /// came back, its merchants, its seal and its close.
     pub(crate) fn finish_day(&mut self, date: Date) {
-        for rail in [Rail::Epcc, Rail::UnionPay, Rail::Fund] {
+        self.takes_owed_lines();
+        for rail in CLEARED {
             self.chore(Chore::Fetch(rail, date, 1));
         }
+        let after_close = self.draws_lines(date);
         self.chore(Chore::Returns(date));
         self.chore(Chore::Seal(date));
         self.chore(Chore::Close(date));
+        for (rail, date) in after_close {
+            self.chore(Chore::Line(rail, date));
+        }
     }
 
     /// The opening: every command once, in fair weather.
@@ -290,14 +313,15 @@ impl World {
     }
 }
 
-/// What the operator may hear: that nothing is due to a merchant, that a net of a clearing session is not there to go out,
-/// that a payout came back already or cannot any more, that an order which waited for a batch was closed, that a task is none any more
-/// or the balance where its money was to go takes none.
+/// What the operator may hear: that nothing is due to a merchant, that a line takes out what those of other sessions
+/// have not brought to 1101 yet, that a payout came back already or cannot any more, that an order which waited for a
+/// batch was closed, that a task is none any more or the balance where its money was to go takes none.
 fn may_be_refused(command: &Command, code: RefusalCode) -> bool {
     matches!(
         (command, code),
         (Command::Settle { .. }, RefusalCode::NotCleared | RefusalCode::InsufficientFunds)
             | (Command::Settle { .. }, RefusalCode::AccountRestricted)
+            | (Command::ReserveLine(_), RefusalCode::InsufficientFunds)
             | (Command::ReturnPayout { .. }, RefusalCode::PayoutState)
             | (Command::FundBatch(_), RefusalCode::FundBatchEmpty)
             | (Command::Task(_) | Command::Approval(_), RefusalCode::TaskState)

@@ -3,12 +3,16 @@
 use std::fmt;
 
 use domain::State;
+use domain::calendar::Date;
 use domain::leg::{Leg, LegStatus};
 use domain::order::{Order, OrderStatus};
 use domain::refund::{Refund, RefundKind, RefundStatus};
+use domain::reserve_line::{LineDirection, ReserveLine};
+
+use crate::sessions::session_of;
 
 /// What is counted, in the order of [`Rare`].
-pub const RARE: [&str; 20] = [
+pub const RARE: [&str; 22] = [
     "rows that a fund paid",
     "rows paid in part",
     "rows refused",
@@ -29,6 +33,8 @@ pub const RARE: [&str; 20] = [
     "legs that wait for a person",
     "legs settled by hand",
     "files of a batch after its first",
+    "lines of sessions a day after",
+    "lines of sessions that took out",
 ];
 
 /// How often each of [`RARE`] happened.
@@ -68,6 +74,10 @@ pub(crate) fn of(state: &State) -> Rare {
     let orders = |is: fn(&Order) -> bool| count(state.orders.iter().map(|(_, order)| is(order)));
     let refunds = |is: fn(&Refund) -> bool| count(state.refunds.iter().map(|(_, refund)| is(refund)));
     let legs = |is: fn(&Leg) -> bool| count(state.legs.iter().map(|(_, leg)| is(leg)));
+    let lines = |is: fn(&ReserveLine, Date) -> bool| {
+        let of_sessions = state.reserve_lines.iter().filter_map(|(_, line)| Some((line, session_of(line)?)));
+        count(of_sessions.map(|(line, (_, date))| is(line, date)))
+    };
     let refused = rows().map(|row| row.result.as_ref().is_some_and(|it| it.paid == 0));
     Rare([
         paid(1, false),
@@ -90,5 +100,7 @@ pub(crate) fn of(state: &State) -> Rare {
         legs(|leg| leg.needs_person),
         legs(|leg| leg.settled_by.is_some()),
         state.fund_batches.iter().map(|(_, batch)| u64::from(batch.files.saturating_sub(1))).sum(),
+        lines(|line, date| Date::in_shanghai(line.taken_at) > date),
+        lines(|line, _| line.direction == LineDirection::Out),
     ])
 }

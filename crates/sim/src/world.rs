@@ -29,6 +29,7 @@ use crate::network::{Message, Network};
 use crate::node::{Asker, Node, Output, Stopped};
 use crate::operator::Operator;
 use crate::random::Random;
+use crate::sessions;
 use crate::terms::Terms;
 use crate::trace::{Stats, Trace};
 use crate::under_way;
@@ -295,6 +296,7 @@ impl World {
         if truth.position != self.judged {
             self.judged = truth.position;
             under_way::sound(truth)?;
+            sessions::sound(truth)?;
         }
         self.compares()
     }

@@ -13,6 +13,7 @@ use super::close::Check;
 use super::orders::{Day, Kind};
 use super::staff::Staff;
 use super::stage::{NEXT_DAY, text};
+use super::statement::Statement;
 use super::{Stage, Talk};
 
 /// How many orders of rent are looked at.
@@ -36,18 +37,20 @@ pub(super) async fn asked(stage: &Stage, day: &Day, staff: &mut Staff, talk: &mu
 }
 
 /// Has the reserve pay it back by a line of its statement; whether that, or the bank's refusal, ended it.
-pub(super) async fn repaid(stage: &Stage, advance: Option<String>, talk: &mut Talk) -> Result<Vec<Check>> {
+pub(super) async fn repaid(
+    stage: &Stage,
+    advance: Option<String>,
+    statement: &mut Statement,
+    talk: &mut Talk,
+) -> Result<Vec<Check>> {
     let Some(advance) = advance else { return Ok(Vec::new()) };
     let target = format!("/v1/advances/{advance}");
     let before = stage.operator.get(&target).await?;
     let outstanding = number(&before, "outstanding");
     if text(&before, "status")? == "success" {
         let transfer = stage.done(&format!("{target}/repay"), "advance-1-repay", json!({})).await?;
-        let line = json!({
-            "reference": "ADVANCE-1", "date": NEXT_DAY, "direction": "out", "amount": outstanding, "currency": "CNY",
-            "transfer": text(&transfer, "id")?,
-        });
-        stage.done("/v1/reserve-lines", "advance-1-line", line).await?;
+        let line = json!({ "transfer": text(&transfer, "id")? });
+        statement.take(stage, "ADVANCE-1", -outstanding, line).await?;
     }
     let after = stage.operator.get(&target).await?;
     let (status, left) = (text(&after, "status")?, number(&after, "outstanding"));

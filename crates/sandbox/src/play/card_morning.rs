@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::card_stage::nothing_open;
 use super::close::Check;
-use super::stage::DAY;
+use super::stage::{DAY, text};
+use super::statement::Statement;
 use super::{Stage, Talk};
 use crate::card_network::process::MEMBER;
 use crate::cipher::CardCipher;
@@ -94,14 +95,16 @@ async fn compare(stage: &Stage, seen: &Summary) -> Result<Vec<Check>> {
 }
 
 /// On the next working day: the network's file of the day is taken.
-pub(super) async fn clear(stage: &Stage, talk: &mut Talk) -> Result<Check> {
+pub(super) async fn clear(stage: &Stage, statement: &mut Statement, talk: &mut Talk) -> Result<Check> {
     let file = stage.cards()?.network.ask("GET", &format!("/file/{MEMBER}")).await?;
     let taken = stage.done("/v1/card-clearing", "card-clearing-1", json!({ "file": file })).await?;
     let lines = taken.get("lines").and_then(Value::as_i64).unwrap_or_default();
     let parts = taken.get("parts").and_then(Value::as_array).context("an answer without 'parts'")?;
     let sum = |key: &str| parts.iter().filter_map(|part| part.get(key)?.as_i64()).sum::<i64>();
-    let (matched, different) = (sum("matched"), sum("different"));
-    talk.phase(&format!("  matched the card network's file of {DAY}: {matched} of {lines} lines, net {}", sum("net")));
+    let (matched, different, net) = (sum("matched"), sum("different"), sum("net"));
+    // Its session is UnionPay's: one line of the statement with that of the payments.
+    statement.moved("unionpay", &text(&taken, "date")?, net);
+    talk.phase(&format!("  matched the card network's file of {DAY}: {matched} of {lines} lines, net {net}"));
     let detail = format!("{matched} of {lines} lines matched, {different} different");
     let holds = lines > 0 && matched == lines && different == 0;
     Ok(Check { day: DAY.to_owned(), name: "clearing_cards".to_owned(), holds, detail })

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::open::Cast;
 use super::orders::Day;
 use super::stage::{DAY, DAY_AFTER, NEXT_DAY, each};
+use super::statement::Statement;
 use super::{Stage, Talk};
 
 /// One thing that must be so: a check at close, or what the player itself counts.
@@ -40,14 +41,16 @@ impl Verdict {
     }
 }
 
-/// Closes both days and writes the statements; `checks` are those made before.
+/// Declares the central bank's balances, closes both days and writes the statements; `checks` are those made before.
 pub(super) async fn close_both_days(
     stage: &Stage,
     cast: &Cast,
     day: &Day,
+    statement: &Statement,
     mut checks: Vec<Check>,
     talk: &mut Talk,
 ) -> Result<Verdict> {
+    statement.declare(stage).await?;
     close(stage, DAY, &mut checks).await?;
     stage.done("/v1/days/cut", "cut-2", json!({ "next": DAY_AFTER })).await?;
     close(stage, NEXT_DAY, &mut checks).await?;
@@ -55,6 +58,7 @@ pub(super) async fn close_both_days(
     for day in [DAY, NEXT_DAY] {
         trials.push(stage.operator.get(&format!("/v1/days/{day}/trial-balance")).await?);
     }
+    checks.extend(statement.agrees(&trials)?);
     checks.push(every_order_once(stage, day).await?);
     let (folder, written) = statements(stage, cast).await?;
     let broken = checks.iter().filter(|check| !check.holds).count();

@@ -1,5 +1,5 @@
-//! Phase 5: the day is cut while orders come in; on the next working day the networks' files are taken, what they match is
-//! settled, merchants are paid out, and one payment comes back.
+//! Phase 5: the day is cut while orders come in; on the next working day the networks' files and the statement's line
+//! of each of their sessions are taken, what they match is settled, merchants are paid out, and one payment comes back.
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use super::network;
 use super::open::{Cast, Merchant};
 use super::orders::Day;
 use super::stage::{DAY, NEXT_DAY, each};
+use super::statement::Statement;
 use super::{Stage, Talk};
 use crate::day_plan::{HOUR, MINUTES};
 
@@ -37,14 +38,20 @@ pub(super) async fn afternoon(stage: &Stage, cast: &Cast, day: &mut Day, talk: &
     Ok(())
 }
 
-/// Clears, settles, pays out, takes returns. The landlord with most money is not paid out: authorities will freeze it.
-pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk) -> Result<(Vec<Check>, Merchant)> {
+/// Clears, takes the sessions' lines of the statement, settles, pays out, takes returns. The landlord with most money
+/// is not paid out: authorities will freeze it.
+pub(super) async fn next_working_day(
+    stage: &Stage,
+    cast: &Cast,
+    statement: &mut Statement,
+    talk: &mut Talk,
+) -> Result<(Vec<Check>, Merchant)> {
     stage.move_clocks(NEXT_DAY).await?;
     let open = stage.settle_down(Duration::from_secs(120)).await?;
     let (mut lines, mut checks) = (Vec::new(), Vec::new());
-    checks.push(card_morning::clear(stage, talk).await?);
+    checks.push(card_morning::clear(stage, statement, talk).await?);
     for rail in ["epcc", "unionpay", "fund", "pingan"] {
-        let [matched, count, different] = match rail {
+        let [matched, count, different, net] = match rail {
             "unionpay" => take_lines(stage).await?,
             rail => {
                 let body = json!({ "rail": rail, "date": DAY });
@@ -55,8 +62,10 @@ pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk
         let holds = matched == count && different == 0;
         checks.push(Check { day: DAY.to_owned(), name: format!("clearing_{rail}"), holds, detail });
         lines.push(format!("{rail} {matched}/{count} lines"));
+        statement.moved(rail, DAY, net);
     }
     talk.phase(&format!("  matched the clearing files of {DAY}: {}; {open} attempts still open", lines.join(", ")));
+    checks.push(statement.take_sessions(stage, talk).await?);
     let settled = settle(stage).await?;
     let debtor = richest(stage, cast).await?;
     let payouts = pay_out(stage, cast, &debtor).await?;
@@ -70,17 +79,18 @@ pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk
     Ok((checks, debtor))
 }
 
-fn counts(file: &Value) -> [i64; 3] {
-    ["matched", "lines", "different"].map(|key| file.get(key).and_then(Value::as_i64).unwrap_or_default())
+/// Lines that matched, lines, differences, and what the session brings by it.
+fn counts(file: &Value) -> [i64; 4] {
+    ["matched", "lines", "different", "net"].map(|key| file.get(key).and_then(Value::as_i64).unwrap_or_default())
 }
 
 /// UnionPay's own file is not read: an operator brings its lines, part by part.
-async fn take_lines(stage: &Stage) -> Result<[i64; 3]> {
+async fn take_lines(stage: &Stage) -> Result<[i64; 4]> {
     const PART: usize = 5_000;
     let day = stage.bank("GET", &format!("/sandbox/unionpay/lines?date={DAY}"), &Value::Null).await?;
     let lines = day.get("lines").and_then(Value::as_array).context("an answer without 'lines'")?;
     let parts = lines.len().div_ceil(PART).max(1);
-    let mut sums = [0_i64; 3];
+    let mut sums = [0_i64; 4];
     for part in 1..=parts {
         let of_part: Vec<&Value> = lines.iter().skip((part - 1) * PART).take(PART).collect();
         let body = json!({ "rail": "unionpay", "date": DAY, "part": part, "last": part == parts, "lines": of_part });

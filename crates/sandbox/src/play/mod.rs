@@ -9,10 +9,11 @@
 //!  3 cards  terminals at shops sell through a card network that loses answers and breaks links, and close their batches
 //!  4 money  splits over up to 12 roles · refunds, part, full, after a split · a fund's monthly batch · own money advances a
 //!           rent (D0)
-//!  5 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back; the
-//!           reserve pays the advance back
+//!  5 cut    the day in the middle of traffic, then the next working day: clear, the statement's line of each session, settle, pay
+//!           out, a payment comes back; the reserve pays the advance back
 //!  6 court  two authorities freeze one landlord's money: a queue, a deduction by two officers; a chargeback
-//!  7 close  nothing that leaves was stopped; both days: checks, trial balance, cover, rates, statements
+//!  7 close  nothing that leaves was stopped; both days: the central bank's closing balance, checks, trial balance, cover, rates,
+//!           statements
 //! ```
 
 mod advance;
@@ -33,6 +34,7 @@ mod power;
 mod report;
 mod staff;
 pub(crate) mod stage;
+mod statement;
 mod sub_accounts;
 
 use std::path::PathBuf;
@@ -108,17 +110,18 @@ impl Play {
         outflow::own_bank_bounded(&mut staff, self.orders).await?;
         let advance = advance::asked(&stage, &day, &mut staff, &mut talk).await?;
         cut::afternoon(&stage, &cast, &mut day, &mut talk).await?;
-        let (cleared, debtor) = cut::next_working_day(&stage, &cast, &mut talk).await?;
+        let mut statement = statement::Statement::default();
+        let (cleared, debtor) = cut::next_working_day(&stage, &cast, &mut statement, &mut talk).await?;
         power.end().await?;
         checks.extend(cleared);
-        checks.extend(advance::repaid(&stage, advance, &mut talk).await?);
+        checks.extend(advance::repaid(&stage, advance, &mut statement, &mut talk).await?);
         checks.push(network::faults_played(&stage, &day, &mut talk).await?);
         checks.push(network::cascaded(&stage, &day, &mut talk).await?);
         checks.push(sub_accounts::paid(&stage, &day, &mut talk).await?);
         checks.extend(court::session(&stage, &debtor, &mut staff, &mut talk).await?);
         checks.extend(chargeback::booked(&stage, &cast, &day, &debtor, &mut talk).await?);
         checks.push(outflow::never_stopped(&stage, self.orders, &mut talk).await?);
-        let verdict = close::close_both_days(&stage, &cast, &day, checks, &mut talk).await?;
+        let verdict = close::close_both_days(&stage, &cast, &day, &statement, checks, &mut talk).await?;
         let holds = report::report(&stage, &day, verdict, self.json, &mut talk).await?;
         if self.exit {
             stage.strike(self.data_dir.is_none())?;

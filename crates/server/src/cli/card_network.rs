@@ -24,7 +24,7 @@ taken before is told, not booked twice.";
 pub(crate) enum CardNetwork {
     /// How each link stands: state, weight, when something last came by it.
     Links,
-    /// Take a daily file of the network (ZM): match it with the books, book what it paid.
+    /// Take a daily file of the network (ZM): match it with the books.
     Take {
         /// The file, as the network made it.
         file: PathBuf,

@@ -64,7 +64,7 @@ pub(crate) enum Clearing {
     Settle {
         /// Its id, such as clr_1_3.
         id: String,
-        /// Its line stands, or what is missing did move: it is booked as if the file had matched it.
+        /// Its line stands, or what is missing did move: as if the file had matched it, its session awaits it.
         #[arg(long)]
         accept: bool,
         #[command(flatten)]

@@ -17,8 +17,10 @@ Examples:
   lintel reserve-line list --date 2026-03-06 --suspended true
   lintel reserve-line balance 2026-03-06 --amount 123456789
 
-Money in that nothing awaits goes to suspense; money out that nothing awaits is refused. What a session awaits with open
-differences of its file is refused: settle them first (lintel clearing settle), or say --suspense if it is other money.";
+A session's line brings its net to 1101, which has nothing of it before. What takes out more than 1101 has is refused: take
+lines in before lines out. Money in that nothing awaits goes to suspense; money out that nothing awaits is refused. What a
+session awaits with open differences of its file is refused: settle them first (lintel clearing settle), or say --suspense if
+it is other money.";
 
 /// Lines of the reserve account's statement.
 #[derive(Debug, Subcommand)]

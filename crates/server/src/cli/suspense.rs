@@ -14,7 +14,7 @@ Examples:
   lintel suspense list --status open
   lintel suspense ageing
   lintel suspense allocate sus_3 --to acc_42 --reason \"payer found\" --as opr_3
-  lintel suspense allocate sus_4 --to acc_9 --rail epcc --session 2026-03-05 --reason \"booked by its file\" \\
+  lintel suspense allocate sus_4 --to acc_9 --rail epcc --session 2026-03-05 --reason \"of that session\" \\
       --as opr_3";
 
 /// What lies in 2241.
@@ -48,7 +48,7 @@ pub(crate) enum Suspense {
         /// Minor units; all that is left unless said, or what the session awaits.
         #[arg(long)]
         amount: Option<i64>,
-        /// It is what a clearing session of this rail awaits, whose file booked it: epcc, unionpay, fund or pingan.
+        /// It is what a clearing session of this rail awaits: epcc, unionpay, fund or pingan.
         #[arg(long, requires = "session")]
         rail: Option<String>,
         /// The session's clearing date.

@@ -58,11 +58,13 @@ pub(crate) struct CardClearingView {
     cost_difference: Amount,
     /// What of that difference 2291 could not pay; it stays on 1122.
     uncovered: Amount,
-    /// paid − refunded − cost: what reaches the central bank account; below zero if more went out.
+    /// paid − refunded − cost: what the statement brings to the central bank account, with the rest of UnionPay's
+    /// session of the date; below zero if more went out.
     net: Amount,
     /// The first 1,000 of the differences.
     differences: Vec<DifferenceView>,
-    /// What booked the net; none at zero.
+    /// What booked the net of a file that an earlier version took; else none, as the session's line of the statement
+    /// books it.
     voucher: Option<String>,
     /// What booked the difference in cost; none at zero.
     cost_voucher: Option<String>,
@@ -110,8 +112,9 @@ impl CardClearingView {
 
 /// Take a daily file of the card network
 ///
-/// Matches its lines with what these books approved and books the net and the difference in cost. May be asked for again:
-/// parts that were taken before are told, not taken twice. Where a card network is configured, the file must be of its member.
+/// Matches its lines with what these books approved and books the difference in cost. The net is awaited as a line of
+/// the reserve account's statement, which books it. May be asked for again: parts that were taken before are told, not
+/// taken twice. Where a card network is configured, the file must be of its member.
 #[utoipa::path(post, path = "/v1/card-clearing", tag = "card_clearing", responses((status = OK, body = CardFileView)))]
 pub(crate) async fn take(
     State(app): State<App>,

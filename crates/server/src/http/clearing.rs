@@ -83,7 +83,8 @@ pub(crate) struct ClearingView {
     sums: SumsView,
     /// The first 1,000 of the differences.
     differences: Vec<DifferenceView>,
-    /// What booked the net; none at zero.
+    /// What booked the net of a file that an earlier version took; else none, as the session's line of the statement
+    /// books it.
     #[schema(example = "vch_1042")]
     voucher: Option<String>,
     #[schema(example = "2026-03-06T01:00:00Z")]
@@ -107,7 +108,8 @@ pub(crate) struct SumsView {
     paid: Amount,
     /// Σ matched returns of payouts.
     returned: Amount,
-    /// debited − refunded − paid + returned: what reaches the central bank account; below zero if more went out.
+    /// debited − refunded − paid + returned: what the session's line of the statement brings to the central bank
+    /// account; below zero if more went out.
     net: Amount,
 }
 
@@ -282,7 +284,8 @@ fn line(line: WireLine) -> Result<ClearingLine, ApiError> {
 
 /// Take a part of a clearing file
 ///
-/// Matches its lines with what these books know and books the net. Each part is taken once (`clearing_duplicate`).
+/// Matches its lines with what these books know. Its session awaits the net as a line of the reserve account's
+/// statement, which books it. Each part is taken once (`clearing_duplicate`).
 #[utoipa::path(post, path = "/v1/clearing", tag = "clearing", responses((status = OK, body = ClearingView)))]
 pub(crate) async fn take(
     State(app): State<App>,

@@ -85,11 +85,11 @@ pub(crate) struct ReserveLineView {
     currency: &'static str,
     /// The transfer that it booked.
     transfer: Option<String>,
-    /// The clearing session whose file had booked it.
+    /// The clearing session that it is the net of.
     clearing: Option<SessionBody>,
     /// Nothing awaited it: it lies in suspense.
     suspended: bool,
-    /// Its voucher; the net of a clearing session has none of its own.
+    /// Its voucher; none of a clearing session whose files an earlier version took and booked.
     voucher: Option<String>,
     taken_at: String,
     /// Who took it.
@@ -129,9 +129,12 @@ fn direction(text: &str) -> Result<LineDirection, ApiError> {
 
 /// Take a line of the reserve account's statement
 ///
-/// What awaits the line books it; money in that nothing awaits goes to suspense; money out that nothing awaits is refused. A line that is
-/// what a clearing session awaits with open differences of its file is refused (`reserve_line_session`) until they are settled, or until
-/// it is said to be `suspense`.
+/// What awaits the line books it: a transfer, or a clearing session, whose net it brings to 1101 from the rail's
+/// clearing account or back. Money in that nothing awaits goes to suspense; money out that nothing awaits is refused,
+/// and so is what 1101 does not hold (`insufficient_funds`): take lines in before lines out, and such a one again under
+/// a new key. A line that is what a clearing session awaits with open differences of its file is refused
+/// (`reserve_line_session`) until they are settled, or until it is said to be
+/// `suspense`.
 #[utoipa::path(
     post, path = "/v1/reserve-lines", tag = "reserve_line", responses((status = OK, body = ReserveLineView))
 )]

@@ -27,13 +27,14 @@ pub(crate) struct AllocationBody {
     /// The item.
     #[schema(example = "sus_3")]
     item: String,
-    /// Whose money it is: an account in RESERVE that someone else holds, 2243 to give it back, or 1131 if a bank paid what it owes; 1101
-    /// of a clearing session's.
+    /// Whose money it is: an account in RESERVE that someone else holds, 2243 to give it back, or 1131 if a bank paid
+    /// what it owes; 1101 of a clearing session's, which goes to the rail's clearing account.
     #[schema(example = "acc_42")]
     to: String,
     /// All that is left unless said, or what the session awaits.
     amount: Option<Amount>,
-    /// The clearing session that awaits this of a line of the statement: its file booked it, so it is on 1101 twice.
+    /// The clearing session that awaits this: its line of the statement was taken to suspense. It clears the rail's
+    /// account, as the line would have.
     clearing: Option<SessionBody>,
 }
 

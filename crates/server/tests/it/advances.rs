@@ -9,7 +9,7 @@ use crate::client::exchange;
 use crate::command_line::printed;
 use crate::epcc::becomes;
 use crate::keys;
-use crate::open::{balance, closing, number, own, text, trial_balance, voucher};
+use crate::open::{balance, closing, number, own, session_line, text, trial_balance, voucher};
 use crate::orders::Market;
 use crate::outflow::staff_with;
 use crate::receipts::verified;
@@ -83,11 +83,14 @@ impl World {
         becomes(&self.market, &format!("/v1/advances/{}", text(&sent, "/id")), "success")
     }
 
-    /// The next working day, with EPCC's file of the day before.
+    /// The next working day, with EPCC's file of the day before, and then the statement's line of that session.
     fn next_day(&self) {
         self.next_day_of_both();
         let file = self.market.operator.post("/v1/clearing/fetch", &json!({"rail": "epcc", "date": DAY})).ok();
         assert_eq!((number(&file, "/matched"), number(&file, "/different")), (1, 0), "{file}");
+        assert_eq!(self.own([1101, 1121]), [0, RENT]);
+        session_line(&self.market.operator, "epcc", DAY, RENT);
+        assert_eq!(self.own([1101, 1121]), [RENT, 0]);
     }
 
     /// The next working day at the bank and on the platform.

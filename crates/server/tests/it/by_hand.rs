@@ -34,6 +34,10 @@ fn an_order_is_created_paid_split_and_refunded_by_hand() {
     market.cleared("2026-03-05", 1, &market.serial(&text(&paying, "/legs/0/open_attempt")), "debit", 500_000);
     assert!(printed(&server.lintel(&["order", "show", &order])).contains("success"));
     assert!(printed(&server.lintel(&["clearing", "show", "clr_1"])).contains("5000.00 CNY"));
+    let line = ["reserve-line", "take", "--reference", "L-1", "--date", "2026-03-05", "--direction", "in"];
+    let session = ["--amount", "500000", "--rail", "epcc", "--session", "2026-03-05"];
+    let taken = json_of(&server, &[&line[..], &session].concat());
+    assert!(text(&taken, "/voucher").starts_with("vch_") && taken["clearing"]["rail"] == "epcc", "{taken}");
 
     json_of(&server, &["receiver", "register", &payee, &agent, "--relation", "agent"]);
     let (part, rate, taken) = (format!("{agent}:99000"), format!("{agent}:1000000"), format!("{agent}:20000"));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::card_network::{Network, has_key, links};
 use crate::client::Client;
-use crate::open::{number, text};
+use crate::open::{number, session_line, text};
 use crate::server::Server;
 use crate::terminals::device::{Cipher, Device};
 use crate::terminals::{TRANSPORT, form_for, shop};
@@ -110,7 +110,8 @@ fn equal(programs: &Client, network: &Network, seen_approved: i64, lost: i64) {
     let part = &taken["parts"][0];
     assert_eq!((&part["matched"], &part["different"]), (&json!(approved.len()), &json!(0)), "{taken}");
     assert_eq!((&part["paid"], &part["cost_difference"]), (&json!(ours), &json!(0)), "{taken}");
-    assert!(text(part, "/voucher").starts_with("vch_"));
+    assert_eq!(part["voucher"], Value::Null, "its session's line of the statement books the net");
+    assert!(session_line(programs, "unionpay", &text(part, "/date"), number(part, "/net")).starts_with("vch_"));
 }
 
 /// A platform behind this network, which waits for it as these settings say, and a shop's terminal that has signed in.

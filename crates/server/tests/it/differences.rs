@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::fund_batches::{card, centre, pays, platform, until as until_order};
 use crate::keys::becomes;
-use crate::open::{closing, entry, number, own, text, trial_balance};
+use crate::open::{closing, entry, number, own, session_line, text, trial_balance};
 use crate::orders::Market;
 use crate::server::Server;
 use crate::sites::until;
@@ -65,8 +65,13 @@ fn a_succeeded_debit_of_another_amount_is_open_until_two_people_settle_it() {
     assert_eq!(staff.maker.propose_shown(&settles(2)).error().1, "difference_voucher");
     assert_eq!(staff.decided(&settles(1)), file);
     assert_eq!(due(), "2026-03-06");
-    let books = trial_balance(operator, DAY);
-    assert_eq!([1101, 1121, 2241].map(|subject| closing(&books, subject)), [5_001, 0, 1]);
+    let closings = || {
+        let books = trial_balance(operator, DAY);
+        [1101, 1121, 2241].map(|subject| closing(&books, subject))
+    };
+    assert_eq!(closings(), [0, 5_001, 1], "its session awaits the line of the statement");
+    session_line(operator, "epcc", DAY, 5_001);
+    assert_eq!(closings(), [5_001, 0, 1]);
 
     until("nothing is open", || listed(operator, "open=true").is_empty());
     let ended = listed(operator, "open=false").remove(0);
@@ -122,7 +127,7 @@ fn a_line_that_may_be_a_sessions_waits_and_what_lies_in_suspense_is_not_accepted
 }
 
 #[test]
-fn what_suspense_has_of_a_session_leaves_1101_by_two_people() {
+fn what_suspense_has_of_a_session_clears_it_by_two_people() {
     let server = Server::start();
     let (market, staff) = (Market::open(&server), Staff::hire(&server));
     let operator = &market.operator;
@@ -133,9 +138,9 @@ fn what_suspense_has_of_a_session_leaves_1101_by_two_people() {
     takes(operator, "epcc", &market.serial(&text(&paying, "/legs/0/open_attempt")), 500_000);
     let closings = || {
         let books = trial_balance(operator, DAY);
-        [1101, 2241].map(|subject| closing(&books, subject))
+        [1101, 1121, 2241].map(|subject| closing(&books, subject))
     };
-    assert_eq!(closings(), [1_000_000, 500_000]);
+    assert_eq!(closings(), [500_000, 500_000, 500_000], "the line brought it to 1101, and the file does not");
     let allocates = |date: &str| {
         json!({"kind": "suspense_allocation", "item": "sus_1", "to": own(operator, 1101),
             "clearing": {"rail": "epcc", "date": date}})
@@ -143,7 +148,8 @@ fn what_suspense_has_of_a_session_leaves_1101_by_two_people() {
     let refused = staff.maker.propose(&allocates("2026-03-04")).error();
     assert_eq!((refused.1.as_str(), refused.2.as_str()), ("value_invalid", "clearing"));
     assert_eq!(staff.decided(&allocates(DAY)), "sus_1");
-    assert_eq!(closings(), [500_000, 0]);
+    assert_eq!(closings(), [500_000, 0, 0]);
     let item = operator.get("/v1/suspense/sus_1").ok();
     assert_eq!(item["allocations"][0]["clearing"], json!({"rail": "epcc", "date": DAY}));
+    assert_eq!(text(&item, "/allocations/0/to"), own(operator, 1121));
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::client::exchange;
 use crate::keys::metric;
-use crate::open::{balance, closing, number, text, trial_balance};
+use crate::open::{balance, closing, number, session_line, text, trial_balance};
 use crate::orders::Market;
 use crate::sandbox::Sandbox;
 use crate::server::Server;
@@ -141,7 +141,7 @@ fn each_row_of_a_batch_ends_its_order_over_a_kill_before_it_is_handed_in() {
     by_command_line(&server, &id);
 }
 
-/// The next day's files of both match, and what the fund paid is settled.
+/// The next day's files of both match, their lines of the statement come, and what the fund paid is settled.
 fn cleared(market: &Market, centre: &Sandbox, whole: &str) {
     let headers = [("content-type", "application/json")];
     let body = br#"{"date":"2026-03-06"}"#;
@@ -151,12 +151,14 @@ fn cleared(market: &Market, centre: &Sandbox, whole: &str) {
         let file = json!({"rail": rail, "date": "2026-03-05"});
         let fetched = market.operator.post("/v1/clearing/fetch", &file).ok();
         assert_eq!((number(&fetched, "/different"), number(&fetched, "/net")), (0, net), "{fetched}");
+        session_line(&market.operator, rail, "2026-03-05", net);
     }
     assert_eq!(text(&order(market, whole), "/due"), "2026-03-06");
     market.settle(&market.landlord, "2026-03-06").ok();
     assert_eq!(balance(&market.operator, &text(&market.landlord, "/available")), 5 * 4_990);
     let trial = trial_balance(&market.operator, "2026-03-06");
     assert_eq!([1131, 1121, 2205, 2211, 2243].map(|subject| closing(&trial, subject)), [0; 5], "{trial}");
+    assert_eq!(closing(&trial, 1101), 25_000);
 }
 
 fn by_command_line(server: &Server, id: &str) {

@@ -78,6 +78,17 @@ pub(crate) fn balance(client: &Client, account: &str) -> i64 {
     number(&client.get(&format!("/v1/accounts/{account}")).ok(), "/balance")
 }
 
+/// Takes the statement's line of a clearing session, which books its net to 1101; below zero it takes out.
+#[track_caller]
+pub(crate) fn session_line(operator: &Client, rail: &str, date: &str, net: i64) -> String {
+    let direction = if net > 0 { "in" } else { "out" };
+    let line = json!({
+        "reference": format!("{rail} {date} {net}"), "date": date, "direction": direction, "amount": net.abs(),
+        "currency": "CNY", "clearing": {"rail": rail, "date": date},
+    });
+    text(&operator.post("/v1/reserve-lines", &line).ok(), "/voucher")
+}
+
 /// The trial balance of a day, which must balance.
 #[track_caller]
 pub(crate) fn trial_balance(client: &Client, date: &str) -> Value {

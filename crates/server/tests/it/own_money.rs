@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::open::{balance, number, own, text, voucher};
+use crate::features::close;
+use crate::open::{balance, number, own, session_line, text, voucher};
 use crate::orders::Market;
 use crate::server::Server;
 use crate::staff::Staff;
@@ -68,6 +69,47 @@ fn an_injection_is_booked_by_its_line_and_a_sweep_can_be_cancelled() {
     let closing = json!({"date": day, "balance": 600_007, "currency": "CNY"});
     assert_eq!(number(&operator.post("/v1/reserve-balances", &closing).ok(), "/balance"), 600_007);
     assert_eq!(balance(operator, &central), 600_007);
+}
+
+#[test]
+fn a_session_is_on_1101_by_its_line_alone_and_the_close_compares_it_with_the_statement() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let operator = &market.operator;
+    market.paid();
+    let [central, clearing] = [1101, 1121].map(|subject| own(operator, subject));
+    let balances = || [&central, &clearing].map(|account| balance(operator, account));
+    let file = operator.get("/v1/clearing/clr_1").ok();
+    assert_eq!((number(&file, "/net"), &file["voucher"], balances()), (500_000, &Value::Null, [0, 500_000]));
+    let declared = |date: &str, balance: i64| {
+        let body = json!({"date": date, "balance": balance, "currency": "CNY"});
+        operator.post("/v1/reserve-balances", &body).ok();
+    };
+    let compared = |date: &str| {
+        let day = close(operator, date);
+        let checks = day["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == "1101_equals_statement").unwrap();
+        (check["holds"].clone(), text(check, "/detail"))
+    };
+
+    // The network settles on the next day: the first day's statement has no line of it.
+    declared("2026-03-05", 0);
+    market.next_day();
+    assert_eq!(compared("2026-03-05"), (json!(true), "0 CNY".into()));
+    let booked = session_line(operator, "epcc", "2026-03-05", 500_000);
+    assert_eq!(session_line(operator, "epcc", "2026-03-05", 500_000), booked, "the same line is the same line");
+    assert_eq!(balances(), [500_000, 0]);
+    let day = operator.get("/v1/days/2026-03-06/vouchers").ok();
+    let vouchers = day["data"].as_array().unwrap();
+    let of_it: Vec<&Value> = vouchers.iter().filter(|voucher| voucher["event"] == "clearing_session").collect();
+    assert_eq!((of_it.len(), text(of_it[0], "/id")), (1, booked));
+    let mut again = line("L-2", "in", 500_000, "2026-03-06");
+    again["clearing"] = json!({"rail": "epcc", "date": "2026-03-05"});
+    let refused = operator.post("/v1/reserve-lines", &again).error();
+    assert_eq!((refused.1.as_str(), refused.2.as_str()), ("value_invalid", "target"), "the session awaits no line");
+    declared("2026-03-06", 500_000);
+    operator.post("/v1/days/cut", &json!({"next": "2026-03-09"})).ok();
+    assert_eq!(compared("2026-03-06"), (json!(true), "500000 CNY".into()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use crate::client::{Answer, exchange};
 use crate::fund_batches::{KEY, card, centre, fund, leg, legs, order, pays, platform, platform_in, settings_of, until};
 use crate::keys::becomes;
-use crate::open::{balance, closing, number, text, trial_balance};
+use crate::open::{balance, closing, number, session_line, text, trial_balance};
 use crate::orders::Market;
 use crate::server::Server;
 
@@ -47,6 +47,7 @@ fn a_centre_that_captures_a_part_is_made_up_by_the_card_or_all_goes_back() {
         let file = json!({"rail": rail, "date": "2026-03-05"});
         let fetched = market.operator.post("/v1/clearing/fetch", &file).ok();
         assert_eq!((number(&fetched, "/different"), number(&fetched, "/net")), (0, net), "{fetched}");
+        session_line(&market.operator, rail, "2026-03-05", net);
     }
     assert_eq!(text(&order(&market, &converted), "/due"), "2026-03-06");
     market.settle(&market.landlord, "2026-03-06").ok();

@@ -13,7 +13,7 @@ use crate::client::{Answer, Client, exchange};
 use crate::epcc::Epcc;
 use crate::front_page::{form_of, posted};
 use crate::keys::{becomes, metric};
-use crate::open::{Books, balance, number, own, text};
+use crate::open::{Books, balance, number, own, session_line, text};
 use crate::sandbox::Sandbox;
 use crate::server::Server;
 
@@ -201,7 +201,10 @@ fn money_of_another_amount_goes_through_2243_and_back_to_its_source() {
     let back = world.operator.get(&format!("/v1/attempts/{}", text(&failed, "/back/attempt"))).ok();
     assert_eq!((text(&back, "/purpose"), text(&back, "/operation")), (top_up, "refund".into()));
     let [of_the_payer, _, due] = world.money();
-    assert_eq!((of_the_payer, due, balance(&world.operator, &own(&world.operator, 1101))), (0, 0, 70_001));
+    let reserve = || balance(&world.operator, &own(&world.operator, 1101));
+    assert_eq!((of_the_payer, due, reserve()), (0, 0, 0));
+    session_line(&world.operator, "unionpay", "2026-03-05", 70_001);
+    assert_eq!(reserve(), 70_001);
 }
 
 #[test]

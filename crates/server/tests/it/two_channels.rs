@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::client::{Answer, Client, exchange};
 use crate::front_page::{form_of, posted};
 use crate::keys::becomes;
-use crate::open::{balance, number, own, text};
+use crate::open::{balance, number, own, session_line, text};
 use crate::orders::Market;
 use crate::sandbox::Sandbox;
 use crate::server::{Server, lintel};
@@ -302,6 +302,9 @@ fn each_channel_gives_its_own_file_and_each_matches_its_own_payments() {
     assert_eq!(fetch("unionpay"), ("unionpay".into(), [1, 1, 0, 500_000, 0]));
     assert_eq!(fetch("unionpay_acme"), ("unionpay_acme".into(), [1, 1, 0, 500_000, 0]));
     assert_eq!(fetch("unionpay_acme").1[4], 1, "once");
+    // One session of the network, and one line of the statement.
+    world.until_due(1_000_000);
+    session_line(world.operator(), "unionpay", "2026-03-05", 1_000_000);
     world.until_due(0);
     let fetched = ["clearing", "fetch", "--rail", "unionpay_acme", "--date", "2026-03-05"];
     assert!(said(&world.server.lintel(&fetched)).contains("unionpay_acme"));

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::client::exchange;
 use crate::features::close;
 use crate::keys::{becomes, metric};
-use crate::open::{balance, number, own, text, voucher};
+use crate::open::{balance, number, own, session_line, text, voucher};
 use crate::orders::Market;
 use crate::outflow::staff_with;
 use crate::server::{Server, in_postgres};
@@ -352,6 +352,7 @@ fn an_advance_is_paid_back_at_its_time_after_its_file_and_once_over_kills() {
     assert_eq!(market.operator.get("/v1/own-transfers/otr_2").error().1, "own_transfer_unknown");
     market.operator.post(&format!("{first}/repay"), &json!({})).ok();
     let date = "2026-03-06";
+    session_line(&market.operator, "epcc", "2026-03-05", 5_000);
     let line = json!({"reference": "L-1", "date": date, "direction": "out", "amount": 4_990, "currency": "CNY"});
     assert_eq!(market.operator.post("/v1/reserve-lines", &line).ok()["transfer"], "otr_2");
     assert_eq!(repayment(&market, &first), (json!("otr_2"), "repaid".into()));

@@ -25,8 +25,9 @@ pub(crate) struct DifferenceSettlementBody {
     /// Which.
     #[schema(example = "clr_3_17")]
     difference: String,
-    /// Whether its line stands, or what is missing did move: then it is booked as if the file had matched it, and an order whose other
-    /// legs are cleared is due. Otherwise nothing of it reaches the reserve account, and its order is not due by it.
+    /// Whether its line stands, or what is missing did move: then it is as if the file had matched it, its session
+    /// awaits it on the statement with the rest, and an order whose other legs are cleared is due. Otherwise nothing of
+    /// it reaches the reserve account, and its order is not due by it.
     accepted: bool,
     /// What takes from the channel's clearing account what the settlement leaves there; nothing where it leaves nothing.
     voucher: Option<ManualVoucherBody>,
@@ -86,9 +87,10 @@ pub(crate) struct ListedDifferenceView {
     ended_by: Option<String>,
     /// Of one that two people settled whether its line stands.
     accepted: Option<bool>,
-    /// What that brought to the reserve account; below zero if it took out.
+    /// What its session awaits by that on the reserve account's statement; below zero if it takes out.
     booked: Option<Amount>,
-    /// Of a `repeated` line the difference of another channel's file by which two people had booked it: look whether both moved.
+    /// Of a `repeated` line the difference of another channel's file by which two people had let it stand: look whether
+    /// both moved.
     #[schema(example = "clr_1_4")]
     before: Option<String>,
     /// `settle` by two people.
@@ -102,7 +104,7 @@ impl ListedDifferenceView {
             None => (None, None, None, None),
             Some(DifferenceEnd::Again(other)) => (Some("again"), Some(other.to_string()), None, None),
             Some(DifferenceEnd::Matched(file)) => (Some("matched"), Some(file.to_string()), None, None),
-            Some(DifferenceEnd::Settled { approval, accepted, booked }) => {
+            Some(DifferenceEnd::Settled { approval, accepted, booked, .. }) => {
                 (Some("settled"), Some(approval.to_string()), Some(accepted), Some(Amount(booked)))
             }
         };

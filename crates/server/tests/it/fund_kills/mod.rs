@@ -22,7 +22,7 @@ use super::client::{exchange, now};
 use super::disk::Disk;
 use super::fund_batches::{card, centre, fund, leg, legs, order, pays, platform_in, until};
 use super::keys::metric;
-use super::open::{balance, closing, number, text, trial_balance};
+use super::open::{balance, closing, number, session_line, text, trial_balance};
 use super::orders::Market;
 use super::sandbox::Sandbox;
 use super::server::{Server, is_embedded};
@@ -175,7 +175,7 @@ impl Rig {
         assert!(self.server.stop().success());
     }
 
-    /// The next day's files of both match, and everything that was paid is settled.
+    /// The next day's files of both match, their lines of the statement come, and everything that was paid is settled.
     fn cleared(&self, by_card: bool) {
         let headers = [("content-type", "application/json")];
         let moved =
@@ -188,6 +188,9 @@ impl Rig {
             let file = json!({"rail": rail, "date": "2026-03-05"});
             let fetched = market.operator.post("/v1/clearing/fetch", &file).ok();
             assert_eq!((number(&fetched, "/different"), number(&fetched, "/net")), (0, net), "{fetched}");
+            if net != 0 {
+                session_line(&market.operator, rail, "2026-03-05", net);
+            }
         }
         market.settle(&market.landlord, "2026-03-06").ok();
         assert_eq!(balance(&market.operator, &text(&market.landlord, "/available")), orders * 4_990);
