@@ -10,9 +10,9 @@
 //!           └ none awaits it, money out ─► refused, for an alarm
 //! ```
 //! A line comes once: the same reference with the same content gets the same answer and changes nothing; with other content
-//! it is refused. A line that several things await must say which it is for, unless all are of one kind: then it is for the
-//! oldest. Money in that is said to be suspense goes there, whatever awaits its amount. The closing balance of a day is what the
-//! day's check compares 1101 with.
+//! it is refused. A line that several things await must say which it is for, unless all are of one kind, sessions of one rail:
+//! then it is for the oldest. Money in that is said to be suspense goes there, whatever awaits its amount. The closing balance of a
+//! day is what the day's check compares 1101 with.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -331,7 +331,7 @@ fn money(amount: Minor, currency: Currency) -> String {
     format!("{amount} {}", currency.code())
 }
 
-/// What awaits the line: the oldest of one kind. `None` for money that came and that nothing awaits.
+/// What awaits the line: the oldest of one kind, of sessions those of one rail. `None` for money that came and that nothing awaits.
 fn awaiting(state: &State, line: &TakeReserveLine) -> Result<Option<LineTarget>, Refusal> {
     let amount = line.direction.signed(line.amount);
     let first = (line.currency, amount, LineTarget::Transfer(OwnTransferId(0)));
@@ -387,7 +387,8 @@ fn refuse_session(state: &State, line: &TakeReserveLine) -> Result<(), Refusal> 
 fn kind(state: &State, target: LineTarget) -> &'static str {
     match target {
         LineTarget::Transfer(id) => state.own_transfers.get(id.0).map_or("", |transfer| transfer.kind.name()),
-        LineTarget::Clearing { .. } => "clearing",
+        // Of which rail's clearing account it is must be known.
+        LineTarget::Clearing { rail, .. } => rail.name(),
     }
 }
 

@@ -158,6 +158,32 @@ fn a_line_is_for_the_oldest_of_one_kind_and_must_say_which_of_several() {
 }
 
 #[test]
+fn a_line_that_sessions_of_two_rails_await_says_of_which_it_is() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    kit.paid_rent(merchant, 5_000);
+    kit.paid_by_union_card(merchant, 5_000);
+    for rail in [Rail::Epcc, Rail::UnionPay] {
+        let lines = kit.clearing_lines(rail, DAY);
+        kit.take_file_alone(rail, DAY, lines);
+    }
+    let own = |kit: &Kit| {
+        [Subject::CentralBank, Subject::ClearingEpcc, Subject::ClearingUnionPay].map(|subject| kit.own(subject))
+    };
+    let line = kit.line("net-1", In, 5_000);
+    kit.refused(take(line.clone()), RefusalCode::ValueInvalid);
+    assert_eq!(own(&kit), [0, 5_000, 5_000]);
+    let target = Some(LineTarget::Clearing { rail: Rail::UnionPay, date: date(DAY) });
+    kit.take_line(TakeReserveLine { target, ..line });
+    assert_eq!(own(&kit), [5_000, 5_000, 0]);
+    // Of the two one is left, and its line need not say so.
+    let line = kit.line("net-2", In, 5_000);
+    kit.take_line(line);
+    assert_eq!(own(&kit), [10_000, 0, 0]);
+    kit.restore();
+}
+
+#[test]
 fn a_named_target_must_await_just_this_line() {
     let mut kit = world();
     let sweep = kit.sweep(7);
