@@ -307,7 +307,9 @@ fn a_funds_result_that_is_cut_off_books_nothing() {
         let batch = operator.get(&path).ok();
         let shown = (text(&batch, "/status"), number(&batch, "/files"), number(&batch, "/unanswered"));
         assert_eq!(shown, ("open".into(), 0, 1), "{cut:?}: {batch}");
-        assert_eq!(legs(&order(&market, &paid)), [leg("sent", 5_000)], "{cut:?}");
+        // Sent, or unknown once it was asked about in vain: neither paid nor failed.
+        let legs = legs(&order(&market, &paid));
+        assert!(legs == [leg("sent", 5_000)] || legs == [leg("unknown", 5_000)], "{cut:?}: {legs:?}");
         assert_eq!(balance(operator, &receivable), 0, "{cut:?}");
     };
     // Who asks first hands the batch in.

@@ -241,7 +241,7 @@ fn a_merchant_tops_its_account_up_by_an_agreement_and_at_a_page_and_transfers_fr
             (made.amount, made.factors.as_str(), made.note.as_deref()),
             (40_000, "two_with_certificate", Some("keys of flat 4711"))
         );
-        for again in ["transfer", "transfer again"] {
+        for again in ["transfer", "transfer-again"] {
             assert_eq!(client.transfer(&new, &key(again)).await.unwrap().id, made.id, "{again}");
         }
         assert_eq!((balance(operator, company), balance(operator, &person)), (100_000, 40_000));
