@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::fund_batch::FundBatchCommand;
+use domain::reserve_line::ReserveLineCommand;
 use domain::{Actor, Command, Origin, Refusal, RefusalCode, Reply};
 use engine::{Answer, Meta, Request};
 
@@ -46,10 +47,13 @@ fn known(request: &Request) -> Option<(Known, [u8; 16])> {
 }
 
 /// Whether an answer stays: a refusal that does not depend on the state binds nothing, nor does a refusal of a bulk
-/// posting as a whole, which moves no mark, nor a result file that says nothing new, which does nothing.
+/// posting as a whole, which moves no mark, nor a result file or a line of the statement that says nothing new, which does nothing.
 fn binds(request: &Request, result: &Result<Reply, Refusal>) -> bool {
     match result {
-        Ok(_) => !matches!(request.command, Command::FundBatch(FundBatchCommand::TakeResult(_))),
+        Ok(_) => !matches!(
+            request.command,
+            Command::FundBatch(FundBatchCommand::TakeResult(_)) | Command::ReserveLine(ReserveLineCommand::TakeLine(_))
+        ),
         Err(refusal) => !request.meta.keys.is_empty() && refusal.code.depends_on_state(),
     }
 }

@@ -37,10 +37,10 @@ impl World {
         }
         under_way::sound(self.follower.state())?;
         sessions::sound(self.follower.state())?;
-        sessions::all_came(self.follower.state())?;
         self.banks_agree()?;
         // What is given back of money that no order could use is done at the banks on the day after.
         self.sums_agree(days.first().copied().unwrap_or_default(), last.plus_days(1))?;
+        sessions::all_came(self.follower.state())?;
         self.statements_agree(last.plus_days(1))?;
         self.follower.replays(&self.disk)?;
         self.last_start()?;
