@@ -162,15 +162,18 @@ fn centres() -> Vec<Centre> {
     CHANNELS.iter().filter(|entry| has(entry)).map(Centre::read).collect()
 }
 
+/// How what goes to a centre is built.
+type Build = fn(&Centre) -> Request;
+
 #[test]
 fn what_goes_to_a_centre_is_the_golden_bytes_every_time() {
     for centre in centres() {
-        let build: [(&str, fn(&Centre) -> Request); 3] = [
+        let built: [(&str, Build); 3] = [
             ("batch.request", Centre::build_batch),
             ("result.request", Centre::build_result),
             ("quota.request", Centre::build_quota),
         ];
-        for (name, build) in build {
+        for (name, build) in built {
             let path = centre.folder.join(name);
             let shown = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             for _ in 0..2 {

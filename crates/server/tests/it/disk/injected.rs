@@ -202,7 +202,7 @@ fn tables_and_files_that_fail_hold_nobody_up() {
         let posted = operator.post("/v1/vouchers", &voucher(fault, rich, poor, 10));
         posted.ok();
         until("the projector meets the fault", || !health(&faulty.server)["behind"].is_null());
-        assert_eq!(metric(&faulty.server, "lintel_projector_failing"), 1.0);
+        until("the metric says so too", || metric(&faulty.server, "lintel_projector_failing") == 1.0);
         assert!(is_ready(&faulty.server), "{fault}");
         let last = operator.post("/v1/vouchers", &voucher(&format!("{fault} again"), rich, poor, 10));
         last.ok();
