@@ -37,14 +37,16 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
 
+mod awaited;
 pub(crate) mod session;
 #[cfg(test)]
 mod tests;
 
+pub use awaited::{AwaitedLine, awaited};
 pub use session::Session;
 use session::{await_session, booked_ahead, session_came};
 
-/// How many differences of a session a refusal names.
+/// How many differences of a session a refusal and what is awaited name.
 const MAX_NAMED: usize = 8;
 
 /// Whether money came to the reserve account or left it.

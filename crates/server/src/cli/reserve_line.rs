@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::client::Client;
+use super::client::{Client, target};
 use super::object::{made, many, one};
 use super::remote::{Answer, Page};
 use super::table::{Field, money, text};
@@ -15,6 +15,7 @@ Examples:
       --session 2026-03-05
   lintel reserve-line take --reference L-15 --date 2026-03-06 --direction out --amount 1200 --transfer otr_3
   lintel reserve-line list --date 2026-03-06 --suspended true
+  lintel reserve-line awaited
   lintel reserve-line balance 2026-03-06 --amount 123456789
 
 A session's line brings its net to 1101, which has nothing of it before. What takes out more than 1101 has is refused: take
@@ -77,6 +78,8 @@ pub(crate) enum ReserveLine {
         #[command(flatten)]
         page: Page,
     },
+    /// What awaits a line, oldest first: clearing sessions, and open transfers of own money.
+    Awaited,
     /// Take a day's closing balance: the day's check compares 1101 with it.
     Balance {
         /// An accounting day that is not closed.
@@ -122,6 +125,15 @@ const LINES: [Field; 8] = [
     text("clearing/rail"),
     text("suspended"),
 ];
+const AWAITED: [Field; 7] = [
+    text("since"),
+    text("clearing/rail"),
+    text("clearing/date"),
+    text("transfer"),
+    text("direction"),
+    money("amount"),
+    text("differences"),
+];
 const BALANCE: [Field; 5] = [text("id"), text("date"), money("balance"), text("taken_at"), text("taken_by")];
 
 impl ReserveLine {
@@ -144,6 +156,7 @@ impl ReserveLine {
                 ];
                 many(client, &LINES, &page.target(&["v1", "reserve-lines"], &filters))
             }
+            Self::Awaited => many(client, &AWAITED, &target(&["v1", "reserve-lines", "awaited"], &[])),
             Self::Balance { date, amount, currency } => {
                 let body = json!({"date": date, "balance": amount, "currency": currency});
                 made(client, &BALANCE, &["v1", "reserve-balances"], &body)

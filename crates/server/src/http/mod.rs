@@ -276,6 +276,7 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(approval::withdraw))
         .routes(routes!(restriction::restrict))
         .routes(routes!(reserve_line::take, reserve_line::list))
+        .routes(routes!(reserve_line::awaited))
         .routes(routes!(reserve_line::get))
         .routes(routes!(reserve_line::take_balance, reserve_line::balances))
         .routes(routes!(own_transfer::list))

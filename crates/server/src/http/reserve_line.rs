@@ -6,8 +6,8 @@ use domain::ids::{ReserveBalanceId, ReserveLineId};
 use domain::money::Currency;
 use domain::operator::Role;
 use domain::reserve_line::{
-    LineDirection, LineTarget, ReserveBalance, ReserveLine, ReserveLineCommand, Session, TakeReserveBalance,
-    TakeReserveLine,
+    self, AwaitedLine, LineDirection, LineTarget, ReserveBalance, ReserveLine, ReserveLineCommand, Session,
+    TakeReserveBalance, TakeReserveLine,
 };
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
@@ -98,13 +98,17 @@ pub(crate) struct ReserveLineView {
     allowed_actions: Vec<&'static str>,
 }
 
+/// The transfer or the session that a line is for.
+fn target(target: LineTarget) -> (Option<String>, Option<SessionBody>) {
+    match target {
+        LineTarget::Transfer(id) => (Some(id.to_string()), None),
+        LineTarget::Clearing { rail, date } => (None, Some(SessionBody::of(Session { rail, date }))),
+    }
+}
+
 impl ReserveLineView {
     fn of(line: &ReserveLine) -> Self {
-        let (transfer, clearing) = match line.target {
-            None => (None, None),
-            Some(LineTarget::Transfer(id)) => (Some(id.to_string()), None),
-            Some(LineTarget::Clearing { rail, date }) => (None, Some(SessionBody::of(Session { rail, date }))),
-        };
+        let (transfer, clearing) = line.target.map_or((None, None), target);
         Self {
             id: line.id.to_string(),
             reference: line.reference.clone(),
@@ -220,6 +224,66 @@ pub(crate) async fn list(
         reference: query.reference,
     };
     app.list(filter, page, |_, line| ReserveLineView::of(line)).await
+}
+
+/// What awaits lines of the statement.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AwaitedLinesView {
+    /// The oldest first.
+    data: Vec<AwaitedLineView>,
+}
+
+/// A line that has not come.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AwaitedLineView {
+    /// The transfer that awaits it.
+    #[schema(example = "otr_3")]
+    transfer: Option<String>,
+    /// The clearing session that awaits it.
+    clearing: Option<SessionBody>,
+    /// `in` or `out`.
+    #[schema(example = "in")]
+    direction: &'static str,
+    /// Minor units above zero.
+    amount: Amount,
+    #[schema(example = "CNY")]
+    currency: &'static str,
+    /// When the transfer was instructed, or the first of the session's files taken whose net has not come.
+    #[schema(example = "2026-03-06T02:00:00Z")]
+    since: String,
+    /// The first eight open differences of the session's files: their settlement may change what it awaits.
+    differences: Vec<String>,
+}
+
+impl AwaitedLineView {
+    fn of(line: &AwaitedLine) -> Self {
+        let (transfer, clearing) = target(line.target);
+        Self {
+            transfer,
+            clearing,
+            direction: line.direction.name(),
+            amount: Amount(line.amount),
+            currency: line.currency.code(),
+            since: time_text(line.since),
+            differences: line.differences.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// See what awaits a line of the reserve account's statement
+///
+/// Clearing sessions whose net has not come, and open transfers of own money. What is older than a network or bank
+/// takes to pay has a line that was not taken, or one that lies in suspense.
+#[utoipa::path(
+    get, path = "/v1/reserve-lines/awaited", tag = "reserve_line", responses((status = OK, body = AwaitedLinesView))
+)]
+pub(crate) async fn awaited(State(app): State<App>, caller: Caller) -> Answered<AwaitedLinesView> {
+    caller.operator()?;
+    app.look(|state| {
+        let data = reserve_line::awaited(state).iter().map(AwaitedLineView::of).collect();
+        Ok(AwaitedLinesView { data })
+    })
+    .await
 }
 
 /// A closing balance.

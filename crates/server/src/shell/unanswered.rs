@@ -16,6 +16,7 @@ use domain::ids::AttemptId;
 use domain::rates::channel::{self, Direction, RateKey};
 use domain::rates::{Rate, Rates};
 use domain::recall::RowId;
+use domain::reserve_line::{self, AwaitedLine, LineTarget};
 use domain::task::{self, TaskOf};
 use store::advance::AdvanceFilter;
 use store::leg::LegFilter;
@@ -111,6 +112,8 @@ struct Unanswered {
     checks: Vec<Time>,
     /// When the files were taken whose differences have not ended, a time a difference.
     differences: BTreeMap<ChannelName, Vec<Time>>,
+    /// Lines of the reserve account's statement that have not come.
+    awaited: Vec<AwaitedLine>,
     rates: Rates,
 }
 
@@ -130,7 +133,8 @@ impl Unanswered {
                 differences.entry(file.channel_name()).or_default().push(file.taken_at);
             }
         }
-        Self { attempts, channels, batches, checks, differences, rates: Rates::of(state, today) }
+        let (awaited, rates) = (reserve_line::awaited(state), Rates::of(state, today));
+        Self { attempts, channels, batches, checks, differences, awaited, rates }
     }
 }
 
@@ -237,6 +241,7 @@ impl Watch {
         self.show_differences(&found.differences, now);
         show_batches(&found.batches, now);
         show_checks(&found.checks, now);
+        show_awaited(&found.awaited, now);
         show_rate("effective", found.rates.effective);
         show_rate("first_try", found.rates.first_try);
     }
@@ -339,6 +344,21 @@ fn show_checks(asked: &[Time], now: Time) {
     metrics::gauge!("lintel_real_name_check_oldest_seconds").set(gauge(oldest_seconds(asked, now)));
 }
 
+fn show_awaited(awaited: &[AwaitedLine], now: Time) {
+    let (mut sessions, mut transfers) = (0, 0);
+    for line in awaited {
+        match line.target {
+            LineTarget::Clearing { .. } => sessions += 1,
+            LineTarget::Transfer(_) => transfers += 1,
+        }
+    }
+    for (target, count) in [("sessions", sessions), ("transfers", transfers)] {
+        metrics::gauge!("lintel_reserve_lines_awaited", "target" => target).set(gauge(count));
+    }
+    let since: Vec<Time> = awaited.iter().map(|line| line.since).collect();
+    metrics::gauge!("lintel_reserve_line_awaited_oldest_seconds").set(gauge(oldest_seconds(&since, now)));
+}
+
 fn oldest_seconds(since: &[Time], now: Time) -> u64 {
     let oldest_ms = since.iter().map(|since| now.0.saturating_sub(since.0)).max().unwrap_or_default();
     u64::try_from(oldest_ms / 1_000).unwrap_or_default()
@@ -360,8 +380,9 @@ mod tests {
     use std::task::{Context, Waker};
 
     use domain::attempt::Purpose;
-    use domain::ids::{AdvanceId, LegId, PayoutId, RefundId, SuspenseId};
+    use domain::ids::{AdvanceId, LegId, OwnTransferId, PayoutId, RefundId, SuspenseId};
     use domain::money::Currency;
+    use domain::reserve_line::LineDirection;
     use engine::{Engine, Keys};
     use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -463,6 +484,11 @@ mod tests {
         }
     }
 
+    fn awaited_since(since: Time) -> AwaitedLine {
+        let (target, direction) = (LineTarget::Transfer(OwnTransferId(3)), LineDirection::Out);
+        AwaitedLine { target, direction, amount: 5, currency: Currency::Cny, since, differences: Vec::new() }
+    }
+
     #[test]
     fn what_is_unknown_of_a_channel_and_what_waits_is_shown_and_goes() {
         let recorder = PrometheusBuilder::new().build_recorder();
@@ -472,7 +498,8 @@ mod tests {
         let (batches, checks) = (vec![Time(0), Time(-MINUTE)], vec![Time(-2 * MINUTE)]);
         let channels = BTreeMap::from([(key, 3)]);
         let differences = BTreeMap::from([(ChannelName::from(Rail::Fund), vec![Time(0), Time(-3 * MINUTE)])]);
-        let found = Unanswered { attempts: Vec::new(), channels, batches, checks, differences, rates };
+        let awaited = vec![awaited_since(Time(-6 * MINUTE))];
+        let found = Unanswered { attempts: Vec::new(), channels, batches, checks, differences, awaited, rates };
         let legs = [9, 10].map(|id| TaskOf::Leg(LegId(id)));
         let others = [TaskOf::Refund(RefundId(3)), TaskOf::Payout(PayoutId(4)), TaskOf::Suspense(SuspenseId(4))];
         let own = TaskOf::Advance(AdvanceId(4));
@@ -497,6 +524,8 @@ mod tests {
             "lintel_real_name_check_oldest_seconds 120",
             "lintel_clearing_differences_open{channel=\"fund\"} 2",
             "lintel_clearing_difference_oldest_seconds{channel=\"fund\"} 180",
+            "lintel_reserve_lines_awaited{target=\"transfers\"} 1",
+            "lintel_reserve_line_awaited_oldest_seconds 360",
             "lintel_tasks{kind=\"legs\"} 2",
             "lintel_tasks{kind=\"refunds\"} 1",
             "lintel_tasks{kind=\"payouts\"} 1",
@@ -523,7 +552,8 @@ mod tests {
         for name in ["differences_open", "difference_oldest_seconds"] {
             assert!(shown.contains(&format!("lintel_clearing_{name}{{channel=\"fund\"}} 0\n")), "{name}: {shown}");
         }
-        for name in ["fund_batches_open", "fund_batch_oldest_seconds", "real_name_checks_open"] {
+        let awaited = "reserve_line_awaited_oldest_seconds";
+        for name in ["fund_batches_open", "fund_batch_oldest_seconds", "real_name_checks_open", awaited] {
             assert!(shown.contains(&format!("lintel_{name} 0\n")), "{name}: {shown}");
         }
     }

@@ -4,10 +4,13 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::features::close;
+use crate::keys::becomes;
 use crate::open::{balance, number, own, session_line, text, voucher};
 use crate::orders::Market;
 use crate::server::Server;
 use crate::staff::Staff;
+
+const AWAITED: &str = "/v1/reserve-lines/awaited";
 
 fn line(reference: &str, direction: &str, amount: i64, date: &str) -> Value {
     json!({"reference": reference, "date": date, "direction": direction, "amount": amount, "currency": "CNY"})
@@ -43,6 +46,12 @@ fn an_injection_is_booked_by_its_line_and_a_sweep_can_be_cancelled() {
     let injection = staff.decided(&inject);
     let open = operator.get(&format!("/v1/own-transfers/{injection}")).ok();
     assert_eq!((text(&open, "/status"), balance(operator, &central)), ("open".into(), 0));
+    let awaited = operator.get(AWAITED).ok();
+    assert_eq!(
+        (text(&awaited, "/data/0/transfer"), text(&awaited, "/data/0/direction")),
+        (injection.clone(), "in".into())
+    );
+    assert_eq!(text(&awaited, "/data/0/since"), text(&open, "/instructed_at"));
     let day = today(operator);
     let taken = operator.post("/v1/reserve-lines", &line("L-1", "in", 600_000, &day)).ok();
     assert_eq!((text(&taken, "/transfer"), taken["suspended"].clone()), (injection.clone(), json!(false)));
@@ -81,6 +90,13 @@ fn a_session_is_on_1101_by_its_line_alone_and_the_close_compares_it_with_the_sta
     let balances = || [&central, &clearing].map(|account| balance(operator, account));
     let file = operator.get("/v1/clearing/clr_1").ok();
     assert_eq!((number(&file, "/net"), &file["voucher"], balances()), (500_000, &Value::Null, [0, 500_000]));
+    let sessions = "lintel_reserve_lines_awaited{target=\"sessions\"}";
+    let awaited = json!({
+        "transfer": null, "clearing": {"rail": "epcc", "date": "2026-03-05"}, "direction": "in", "amount": 500_000,
+        "currency": "CNY", "since": file["taken_at"], "differences": [],
+    });
+    assert_eq!(operator.get(AWAITED).ok()["data"], json!([awaited]));
+    becomes(operator, sessions, |sessions| sessions > 0.5);
     let declared = |date: &str, balance: i64| {
         let body = json!({"date": date, "balance": balance, "currency": "CNY"});
         operator.post("/v1/reserve-balances", &body).ok();
@@ -95,10 +111,14 @@ fn a_session_is_on_1101_by_its_line_alone_and_the_close_compares_it_with_the_sta
     // The network settles on the next day: the first day's statement has no line of it.
     declared("2026-03-05", 0);
     market.next_day();
+    becomes(operator, "lintel_reserve_line_awaited_oldest_seconds", |seconds| seconds > 43_200.0);
+    let listed = server.lintel(&["reserve-line", "awaited"]).stdout;
+    assert!(String::from_utf8(listed).unwrap().contains("5000.00 CNY"));
     assert_eq!(compared("2026-03-05"), (json!(true), "0 CNY".into()));
     let booked = session_line(operator, "epcc", "2026-03-05", 500_000);
     assert_eq!(session_line(operator, "epcc", "2026-03-05", 500_000), booked, "the same line is the same line");
-    assert_eq!(balances(), [500_000, 0]);
+    assert_eq!((balances(), operator.get(AWAITED).ok()["data"].clone()), ([500_000, 0], json!([])));
+    becomes(operator, sessions, |sessions| sessions < 0.5);
     let day = operator.get("/v1/days/2026-03-06/vouchers").ok();
     let vouchers = day["data"].as_array().unwrap();
     let of_it: Vec<&Value> = vouchers.iter().filter(|voucher| voucher["event"] == "clearing_session").collect();
@@ -154,6 +174,7 @@ fn bad_input_of_own_money_is_named() {
     }
     for path in [
         "/v1/reserve-lines?direction=in&suspended=false",
+        "/v1/reserve-lines/awaited",
         "/v1/reserve-balances",
         "/v1/own-transfers?kind=repayment&status=open",
         "/v1/arrears?status=open",
