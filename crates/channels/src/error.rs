@@ -57,8 +57,8 @@ pub enum ChannelError {
         reason: &'static str,
     },
 
-    /// The channel gives no clearing file over this interface.
-    #[error("channel {channel} gives no clearing file over this interface; bring its lines by POST /v1/clearing")]
+    /// No clearing file of the channel is read over this interface.
+    #[error("no clearing file of channel {channel} is read over this interface; bring its lines by POST /v1/clearing")]
     NoStatement {
         /// The channel.
         channel: &'static str,

@@ -122,7 +122,7 @@ pub struct Manifest {
     pub currencies: &'static [Currency],
     /// How long after `send_before` a request may still turn up there: only later is "not found" the last word.
     pub settle_delay_ms: i64,
-    /// Whether it gives a clearing file over this interface.
+    /// Whether its clearing file is read over this interface.
     pub statement: bool,
     /// Whether it lists the payments that came back: else it only tells of each.
     pub lists_returns: bool,

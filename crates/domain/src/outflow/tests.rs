@@ -253,6 +253,9 @@ fn what_does_not_agree_is_told() {
     let nobody = Purpose::Payout(PayoutId(payout.0 + 1));
     assert_eq!(told(&kit, &|changed| changed.purpose = nobody), Err(Disagreement::Object));
     assert_eq!(told(&kit, &|changed| changed.channel = Some("b".into())), Err(Disagreement::Channel));
+    let mut elsewhere = kit.state.clone();
+    elsewhere.payouts.get_mut(payout.0).unwrap().channel = Some("b".into());
+    assert_eq!(agree(&elsewhere, &right), Err(Disagreement::Channel), "it was asked for over a further channel");
     let hold = kit.state.payout(payout).unwrap().hold.unwrap();
     let mut books = kit.state.clone();
     books.holds.get_mut(hold.0).unwrap().confirmed -= 1;
@@ -364,6 +367,8 @@ fn own_money_pays_what_was_advanced_to_the_merchants_own_account_alone() {
         (refund, Disagreement::Receiver),
     ];
     changed(&kit, &right, operations);
+    let astray = Attempt { channel: Some("b".into()), ..right.clone() };
+    assert_eq!(agree(&kit.state, &astray), Err(Disagreement::Channel), "own money leaves by its rail's first channel");
     kit.answer(right.id, success("2026-03-05"));
     assert_eq!(agree(&kit.state, &right), Err(Disagreement::Object), "it has ended");
 }

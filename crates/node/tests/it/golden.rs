@@ -14,7 +14,8 @@ use journal::chain::Chain;
 use journal::copy::{Copy, decode};
 use journal::{DirectoryLock, Journal as _, JournalError, Sqlite};
 
-fn folder() -> PathBuf {
+/// Where they lie.
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/journals")
 }
 

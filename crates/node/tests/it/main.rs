@@ -13,6 +13,7 @@ mod fixture;
 mod flight_property;
 mod golden;
 mod keys;
+mod level_17;
 mod merger;
 mod projector;
 mod recovery;
