@@ -19,6 +19,7 @@
 //! | `financial` | keys of terminals and zones: formed, taken in, given out; PIN blocks, MACs, tracks |
 //! | `held` | a key as the provider has it: a general one, or one of a terminal or zone |
 //! | `kind` | kinds and purposes |
+//! | `overlap` | which version of the platform's signing keys signs while a next one waits |
 //! | `at_hand` | which uses wait for nothing |
 //! | `told` | what it tells of keys and of the trail |
 //! | `upkeep` | tick, re-wrap under a new key-encryption key or root, backup and restore |
@@ -46,6 +47,7 @@ mod kind;
 pub mod life;
 mod load;
 mod operate;
+mod overlap;
 pub(crate) mod place;
 mod platform;
 mod row;
@@ -173,6 +175,8 @@ pub struct VersionInfo {
     pub state: State,
     /// When it was made, in milliseconds since 1970.
     pub created: i64,
+    /// From when it signs, in milliseconds since 1970, where one before it is active too; see [`KeyService::with_overlap`].
+    pub signs_from: Option<i64>,
     /// When it is destroyed, if that is scheduled.
     pub destroy_at: Option<i64>,
     /// Uses that protected something: counted up after a crash, never down.

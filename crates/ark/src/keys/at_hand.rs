@@ -22,7 +22,7 @@ impl KeyService {
             return false;
         }
         let Some(key) = self.opened().and_then(|open| self.key(&open, name)).ok() else { return false };
-        let Some(version) = key.current() else { return false };
+        let Some(version) = key.current_at(by.now, self.overlap_of(name)) else { return false };
         let is_there = match &version.held {
             Some(Held::General(_)) => true,
             Some(Held::Terminal(terminal)) => self.module.is_none() && terminal.is_taken_in(),

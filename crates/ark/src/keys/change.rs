@@ -99,7 +99,8 @@ impl KeyService {
         Ok((version.number, self.allowed(key, version, Use::Protect, "wrap", false)?))
     }
 
-    /// Makes a new version, which protects from now on; the active one before it still opens and verifies.
+    /// Makes a new version, which protects from now on; the active one before it still opens and verifies. Of the platform's signing
+    /// keys it waits, and the one before still signs: [`KeyService::with_overlap`].
     ///
     /// # Errors
     /// [`Error::Unknown`], [`Error::Sealed`], [`Error::Damaged`], [`Error::Database`].
@@ -113,7 +114,7 @@ impl KeyService {
         self.change(by, name, 0, "rotate", |place, open| self.next(by, place, open, &*self.key(open, name)?, made?))
     }
 
-    /// The key with one more version, which is the active one.
+    /// The key with one more version, which is the active one, or waits to be.
     pub(super) fn next(
         &self,
         by: &By<'_>,
@@ -124,18 +125,19 @@ impl KeyService {
     ) -> Result<Key, Error> {
         let mut key = key.clone();
         let rows = self.row_key(open);
-        for version in key.versions.iter_mut().filter(|version| version.life.state == State::Active) {
-            let mut row = self.version_row(place, open, &key.row, version.number)?;
-            row.life = Life { state: State::Deactivated, destroy_at: None };
-            row.write(place, rows)?;
-            version.life = row.life;
-        }
         key.row.versions += 1;
         key.row.write(place, rows)?;
         let life = Life { state: State::Active, destroy_at: None };
         let row = self.wrapped_row(open, &key.row, &held, life, by.now)?;
         row.write(place, rows)?;
         key.versions.push(self.version_of(&row, Some(held))?);
+        let superseded: Vec<u32> = key.superseded(by.now, self.overlap_of(&key.row.name)).collect();
+        for version in key.versions.iter_mut().filter(|version| superseded.contains(&version.number)) {
+            let mut row = self.version_row(place, open, &key.row, version.number)?;
+            row.life = Life { state: State::Deactivated, destroy_at: None };
+            row.write(place, rows)?;
+            version.life = row.life;
+        }
         let first = key.row.first_kept();
         if key.versions.iter().any(|version| version.number < first) {
             VersionRow::drop_before(place, &key.row.uid, first)?;
@@ -272,7 +274,7 @@ impl KeyService {
         audit::append(&transaction, by.now, &act(by, name, version, operation, audit::OK), 1)?;
         transaction.commit()?;
         before.written();
-        let info = key.info();
+        let info = self.info_of(&key);
         self.put(&open, key);
         Ok(info)
     }

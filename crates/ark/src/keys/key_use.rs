@@ -7,7 +7,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::{By, Context, Error, Info, KeyService, Spec, State, life::Use};
+use super::{By, Context, Error, Info, KeyService, Spec, by_platform, life::Use};
 use crate::provider::PublicKey;
 
 /// What came of each value of a batch, in their order; or what was wrong with the batch.
@@ -93,8 +93,8 @@ pub trait KeyUse: fmt::Debug + Send + Sync {
     /// # Errors
     /// As [`KeyUse::info`].
     fn public_key(&self, name: &str) -> Result<Option<PublicKey>, Error> {
-        let versions = self.info(name)?.versions;
-        Ok(versions.into_iter().rev().find(|version| version.state == State::Active).and_then(|version| version.public))
+        let info = self.info(name)?;
+        Ok(info.current(by_platform("").now).and_then(|version| version.public.clone()))
     }
 }
 

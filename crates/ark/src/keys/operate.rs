@@ -93,13 +93,14 @@ impl KeyService {
     }
 
     /// Signs a message under the current version: SM2 with SM3 and the usual id, PKCS #1 v1.5, ECDSA or Ed25519, by the
-    /// key's kind. `ark:vN:…`
+    /// key's kind. One that [waits](KeyService::with_overlap) is not current yet. `ark:vN:…`
     ///
     /// # Errors
     /// As [`KeyService::encrypt`].
     pub fn sign(&self, by: &By<'_>, name: &str, message: &[u8]) -> Result<String, Error> {
         self.operate(by, name, "sign", |open, key, used| {
-            let (version, handle) = self.protect(open, key, used, Purpose::Sign, "sign")?;
+            let version = key.current_at(by.now, self.overlap_of(name));
+            let (version, handle) = self.protect_by(open, key, version, used, Purpose::Sign, "sign")?;
             Ok(text::write(version.number, &self.provider.sign(handle, scheme(key)?, message)?))
         })
     }
@@ -324,8 +325,21 @@ impl KeyService {
         purpose: Purpose,
         operation: &'static str,
     ) -> Result<(&'a Version, KeyHandle), Error> {
+        self.protect_by(open, key, key.current(), used, purpose, operation)
+    }
+
+    /// This version, its use counted.
+    fn protect_by<'a>(
+        &self,
+        open: &Open,
+        key: &Key,
+        version: Option<&'a Version>,
+        used: &mut u32,
+        purpose: Purpose,
+        operation: &'static str,
+    ) -> Result<(&'a Version, KeyHandle), Error> {
         of_purpose(key, purpose, operation)?;
-        let version = key.current().ok_or_else(|| Error::Unknown(key.row.name.clone()))?;
+        let version = version.ok_or_else(|| Error::Unknown(key.row.name.clone()))?;
         *used = version.number;
         let handle = self.allowed(key, version, Use::Protect, operation, false)?;
         self.count(open, key, version)?;

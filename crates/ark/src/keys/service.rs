@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{
-    Access, By, Error, Home, Info, State, VersionInfo,
+    Access, By, Error, Home, Info, VersionInfo,
     error::TAKEN,
     financial::Forming,
     held::Held,
@@ -53,6 +53,8 @@ pub struct KeyService {
     pub(super) production: bool,
     /// Whether it makes and uses keys of national algorithms alone.
     pub(super) approved_only: bool,
+    /// How long a next version of the platform's signing keys waits before it signs.
+    pub(super) overlap_ms: i64,
     pub(super) place: Mutex<Place>,
     /// Taken after `place` where both are, and never while something is written.
     pub(super) pending: Mutex<Pending>,
@@ -115,12 +117,6 @@ impl Uses {
 }
 
 impl Key {
-    /// The version that protects: the last active one, or the last one, whose state then says why not.
-    pub(super) fn current(&self) -> Option<&Version> {
-        let active = self.versions.iter().rev().find(|version| version.life.state == State::Active);
-        active.or(self.versions.last())
-    }
-
     pub(super) fn version(&self, number: u32) -> Result<&Version, Error> {
         self.versions.iter().find(|version| version.number == number).ok_or_else(|| Error::Version {
             name: self.row.name.clone(),
@@ -129,12 +125,13 @@ impl Key {
         })
     }
 
-    pub(super) fn info(&self) -> Info {
+    pub(super) fn info(&self, overlap_ms: i64) -> Info {
         let row = &self.row;
         let version = |version: &Version| VersionInfo {
             version: version.number,
             state: version.life.state,
             created: version.created,
+            signs_from: self.signs_from(version, overlap_ms),
             destroy_at: version.life.destroy_at,
             uses: version.uses.used.load(Ordering::Relaxed),
             check_value: version.check_value,
@@ -296,6 +293,7 @@ impl KeyService {
             module: None,
             production: false,
             approved_only: false,
+            overlap_ms: 0,
             place: Mutex::new(place),
             pending: Mutex::default(),
             open: RwLock::default(),

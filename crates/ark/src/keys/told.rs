@@ -39,7 +39,7 @@ impl KeyService {
         let open = self.opened()?;
         let keys = open.keys.read().unwrap_or_else(PoisonError::into_inner);
         let infos = keys.values().filter_map(|slot| match slot {
-            Slot::Key(key) => Some(key.info()),
+            Slot::Key(key) => Some(self.info_of(key)),
             Slot::Damaged(_) => None,
         });
         let mut infos: Vec<_> = infos.collect();
@@ -52,7 +52,7 @@ impl KeyService {
     /// # Errors
     /// [`Error::Sealed`], [`Error::Unknown`], [`Error::Damaged`].
     pub fn info(&self, name: &str) -> Result<Info, Error> {
-        Ok(self.key(&*self.opened()?, name)?.info())
+        Ok(self.info_of(&*self.key(&*self.opened()?, name)?))
     }
 
     /// Tests the algorithms by their known answers, and what the provider gives as random if that is asked for, which takes

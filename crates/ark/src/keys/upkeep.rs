@@ -13,7 +13,7 @@ use super::{
     change::current_kek,
     place::{self, values},
     row::VersionRow,
-    service::{self, Key, Slot, act, checked},
+    service::{self, Key, Slot, Version, act, checked},
 };
 use crate::{
     audit,
@@ -34,8 +34,8 @@ pub struct Done {
 }
 
 impl KeyService {
-    /// Writes the trail, rotates and destroys what is due, signs the trail hourly. Call it every second or so. In approved mode keys
-    /// of other kinds are not rotated: they make nothing.
+    /// Writes the trail, ends overlaps, rotates and destroys what is due, signs the trail hourly. Call it every second or so. In approved
+    /// mode keys of other kinds are not rotated: they make nothing.
     ///
     /// # Errors
     /// The first failure, after the rest was done; the next tick takes up what failed.
@@ -66,25 +66,26 @@ impl KeyService {
         let open = self.opened()?;
         let keys = open.keys.read().unwrap_or_else(PoisonError::into_inner);
         let is_due = |key: &&Arc<Key>| {
-            let rotation = key.row.rotation;
-            key.versions.iter().any(|version| {
-                let used = || version.uses.used.load(Ordering::Relaxed);
-                version.life.destroy_at.is_some_and(|at| at <= now)
-                    || version.life.state == State::Active && rotation.due(version.created, used(), now)
-            })
+            let used = |version: &Version| version.uses.used.load(Ordering::Relaxed);
+            // Where two overlap the newest tells when the next one comes.
+            let active = key.current().filter(|version| version.life.state == State::Active);
+            active.is_some_and(|version| key.row.rotation.due(version.created, used(version), now))
+                || key.versions.iter().any(|version| version.life.destroy_at.is_some_and(|at| at <= now))
+                || self.has_superseded(key, now)
         };
         let served = keys.values().filter_map(|slot| match slot {
             Slot::Key(key) => Some(key),
             Slot::Damaged(_) => None,
         });
-        let mut due: Vec<Info> = served.filter(is_due).map(|key| key.info()).collect();
+        let mut due: Vec<Info> = served.filter(is_due).map(|key| self.info_of(key)).collect();
         due.sort_by(|left, right| left.name.cmp(&right.name));
         Ok(due)
     }
 
-    /// Rotates and destroys what is due of one key.
+    /// Ends the overlap, rotates and destroys what is due of one key.
     fn do_due(&self, by: &By<'_>, key: &Info, done: &mut Done) -> Result<(), Error> {
-        let active = key.versions.iter().find(|version| version.state == State::Active);
+        self.end_overlap(by, &key.name)?;
+        let active = key.versions.iter().rfind(|version| version.state == State::Active);
         let is_due = active.is_some_and(|version| key.rotation.due(version.created, version.uses, by.now));
         let rotated = if is_due && self.in_mode(&key.name, key.kind).is_ok() {
             self.rotate(by, &key.name).map(|_| done.rotated += 1)

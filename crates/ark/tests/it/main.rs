@@ -14,6 +14,7 @@ mod keys_postgres;
 mod mutation;
 mod old_vault;
 mod oracle;
+mod overlap;
 mod pkcs11;
 mod pool;
 mod provider;

@@ -338,6 +338,8 @@ struct Version {
     version: u32,
     state: String,
     created_at: String,
+    /// Not told by one of before.
+    signs_from: Option<String>,
     destroy_at: Option<String>,
     uses: u64,
     check_value: Option<String>,
@@ -358,6 +360,7 @@ impl Key {
                 version: version.version,
                 state: State::of(&version.state)?,
                 created: time(&version.created_at)?,
+                signs_from: version.signs_from.map_or(Some(None), |text| time(&text).map(Some))?,
                 destroy_at: version.destroy_at.map_or(Some(None), |text| time(&text).map(Some))?,
                 uses: version.uses,
                 check_value: check_value.map_or(Some(None), |value| value.map(Some))?,
