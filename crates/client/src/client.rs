@@ -7,7 +7,7 @@
 //! | 401 | the platform does not believe who asks; not signed, anyone between may have written it, and [`ApiError::signed`] says so |
 //! | anything without a good signature | [`Error::Forged`]: nothing of it counts; `body_too_large` is so, for the platform read no body |
 //! | another secret's serial number than that of the one that asked | [`Error::Forged`] as well: while two overlap, each signs for itself |
-//! | a key of the platform that is not known | [`Error::PlatformKey`]: it was rotated; take the list anew, by the secret |
+//! | a key of the platform that is not known | [`Error::PlatformKey`]: it was rotated; take the list anew, by the secret. Taken daily it has a next key before that signs |
 
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -32,6 +32,9 @@ pub(crate) const DEFAULT: &str = include_str!("../lintel.toml");
 /// The most rows of the vault that move a second: more than a disk writes.
 const MOST_REWRAPPED: u32 = 1_000_000;
 
+/// The longest overlap of the platform's signing keys: thirty days, in seconds.
+const LONGEST_OVERLAP: u32 = 30 * 86_400;
+
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -148,6 +151,7 @@ pub(crate) struct ArkConfig {
     pub(crate) provider_file: PathBuf,
     pub(crate) place: Place,
     pub(crate) rewrap_per_second: u32,
+    pub(crate) signing_overlap_seconds: u32,
     pub(crate) remote: ArkRemote,
     pub(crate) serve: ArkServe,
 }
@@ -169,6 +173,17 @@ impl ArkConfig {
         match self.rewrap_per_second {
             rate @ 1..=MOST_REWRAPPED => Ok(rate),
             rate => bail!("ark.rewrap_per_second is {rate}: use 1 to {MOST_REWRAPPED} rows a second"),
+        }
+    }
+
+    /// How long a next version of the platform's signing keys waits before it signs, in milliseconds.
+    ///
+    /// # Errors
+    /// More than thirty days.
+    pub(crate) fn signing_overlap_ms(&self) -> Result<i64> {
+        match self.signing_overlap_seconds {
+            seconds @ ..=LONGEST_OVERLAP => Ok(i64::from(seconds) * 1_000),
+            seconds => bail!("ark.signing_overlap_seconds is {seconds}: use 0 to {LONGEST_OVERLAP}, thirty days"),
         }
     }
 }
@@ -340,6 +355,7 @@ impl Config {
         config.history.merges()?;
         config.refuse_ark_place()?;
         config.ark.rewrap_rate()?;
+        config.ark.signing_overlap_ms()?;
         config.pos.listens()?;
         config.pos.network.check()?;
         config.executor.check()?;
@@ -510,6 +526,16 @@ mod tests {
         for wrong in ["ark.rewrap_per_second=0", "ark.rewrap_per_second=1000001"] {
             assert!(format!("{:#}", rate(wrong).unwrap_err()).contains("ark.rewrap_per_second is"));
         }
+    }
+
+    #[test]
+    fn an_overlap_of_more_than_thirty_days_is_refused_by_name() {
+        let overlap = |line: &str| Config::load(None, &[line.to_owned()]).map(|config| config.ark.signing_overlap_ms());
+        assert_eq!(overlap("log=text").unwrap().unwrap(), 172_800_000);
+        assert_eq!(overlap("ark.signing_overlap_seconds=0").unwrap().unwrap(), 0);
+        assert_eq!(overlap("ark.signing_overlap_seconds=2592000").unwrap().unwrap(), 2_592_000_000);
+        let told = format!("{:#}", overlap("ark.signing_overlap_seconds=2592001").unwrap_err());
+        assert!(told.contains("ark.signing_overlap_seconds is 2592001"), "{told}");
     }
 
     #[test]

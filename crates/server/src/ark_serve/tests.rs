@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ark::keys::{By, Change, Context, Error, KeyUse as _, Purpose, Role, Spec, Step, VAULT_KEY};
+use ark::keys::{By, Change, Context, Error, KeyUse as _, Purpose, Role, SIGNING_KEY, Spec, Step, VAULT_KEY};
 use ark::provider::{KeyError, KeyKind};
 use ark::vault::RewrapFrom;
 use ark::{CertificateType, Identity, KeyService, Vault};
@@ -17,6 +17,7 @@ use super::{App, Ark, Door, Peer, router};
 use crate::authority::Authority;
 use crate::config::{ArkRemote, Config};
 use crate::http::auth::OPERATOR;
+use crate::shell::clock::wall_ms;
 use crate::shell::remote_keys::RemoteKeys;
 use crate::tls::Files;
 
@@ -148,6 +149,26 @@ fn every_operation_is_as_in_one_process() {
     let stranger = served.remote(&authority, "stranger", 10_000);
     let refused = stranger.decrypt(&BY, "platform/fields", &context, &text).map_err(|error| error.code());
     assert_eq!(refused.err(), Some("not_permitted"));
+}
+
+#[test]
+fn a_next_signing_key_waits_where_the_keys_are() {
+    let Some(authority) = authority() else { return };
+    let served = Served::new(&authority);
+    made_for_platform(&served);
+    let keys = served.remote(&authority, "platform", 10_000);
+    keys.ensure(&BY, &Spec::new(SIGNING_KEY, KeyKind::Sm2, Purpose::Sign)).unwrap();
+    let by = By::new(OPERATOR, "", wall_ms());
+    served.service().rotate(&by, SIGNING_KEY).unwrap();
+    let told = keys.info(SIGNING_KEY).unwrap();
+    assert_eq!(told, served.service().info(SIGNING_KEY).unwrap());
+    assert_eq!(told.versions[1].signs_from, Some(by.now + 172_800_000));
+    assert_eq!(keys.public_key(SIGNING_KEY).unwrap(), told.versions[0].public);
+    let signed = || keys.sign(&BY, SIGNING_KEY, b"message").unwrap();
+    assert!(signed().starts_with("ark:v1:"));
+    served.service().step(&by, SIGNING_KEY, 1, Step::Suspend).unwrap();
+    assert!(signed().starts_with("ark:v2:"));
+    assert_eq!(keys.public_key(SIGNING_KEY).unwrap(), told.versions[1].public);
 }
 
 #[test]

@@ -79,7 +79,7 @@ const CERTIFICATE: [Field; 11] = [
 ];
 const CERTIFICATES: [Field; 6] =
     [text("id"), text("merchant"), text("serial_no"), text("algorithm"), text("status"), text("not_after")];
-const KEYS: [Field; 3] = [text("serial_no"), text("scheme"), text("public_key")];
+const KEYS: [Field; 5] = [text("serial_no"), text("scheme"), text("signs"), text("signs_from"), text("public_key")];
 
 impl Certificate {
     /// Asks for it.

@@ -50,6 +50,7 @@ pub(crate) struct Ark {
     serves_platforms: bool,
     profile: ArkProfile,
     mode: ArkMode,
+    overlap_ms: i64,
 }
 
 impl Ark {
@@ -86,6 +87,7 @@ impl Ark {
             serves_platforms,
             profile: config.profile,
             mode: config.mode,
+            overlap_ms: config.signing_overlap_ms()?,
         };
         if ark.elsewhere.is_some() {
             return Ok(ark);
@@ -208,6 +210,7 @@ impl Ark {
         if self.serves_platforms {
             service.serve_platforms();
         }
+        let service = service.with_overlap(self.overlap_ms);
         let service = match self.profile {
             ArkProfile::Development => service,
             ArkProfile::Production => service.in_production(),

@@ -1,5 +1,6 @@
-//! The platform's own signing keys are rotated: answers, webhooks and receipts go by the new ones at once, what the old ones signed
-//! verifies until they are compromised, and the merchants' client hears of the new ones.
+//! The platform's own signing keys are rotated: the new ones are shown before they sign, and shut nobody out. Without an overlap answers,
+//! webhooks and receipts go by them at once, and the merchants' client hears of them. What the old ones signed verifies until they are
+//! compromised.
 
 use client::model::{Item, NewOrder};
 use client::{Client, Credential, Error, IdempotencyKey, PlatformKeys, Received, WebhookError};
@@ -13,6 +14,9 @@ use crate::orders::Market;
 use crate::receipts::verified;
 use crate::server::Server;
 use crate::webhooks::receiver::{Got, Manner, Receiver};
+
+/// A next key signs at once.
+const AT_ONCE: &str = "ark.signing_overlap_seconds=0";
 
 /// A pair of the platform, and what of ours goes by it.
 struct Algorithm {
@@ -90,8 +94,66 @@ fn sign(server: &Server, version: u32) -> [Option<bool>; 2] {
 }
 
 #[test]
-fn answers_go_by_the_new_keys_at_once_and_the_client_is_told_to_take_them() {
+fn over_an_overlap_nobody_with_a_pair_is_shut_out() {
     let mut server = Server::start();
+    let market = Market::open(&server);
+    let landlord = Landlord::of(&market);
+    let runtime = Runtime::new().unwrap();
+    let old = runtime.block_on(landlord.by_secret(&server).platform_keys()).unwrap();
+    let order = text(&market.paid(), "/id");
+    rotate(&server);
+    let waits = |server: &Server| {
+        assert_eq!((sign(server, 1), sign(server, 2)), ([Some(true); 2], [Some(false); 2]));
+        BOTH.map(|of| text(&listed(server, &format!("{}2", of.prefix)).unwrap(), "/signs_from"))
+    };
+    let from = waits(&server);
+    for (of, from) in BOTH.iter().zip(&from) {
+        let key = server.operator().get(&format!("/v1/ark/keys/{}", of.name)).ok();
+        let [made, told] = ["/versions/1/created_at", "/versions/1/signs_from"].map(|at| text(&key, at));
+        let time = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+        assert_eq!((time(from), from), (time(&made) + jiff::SignedDuration::from_hours(48), &told));
+        assert_eq!(listed(&server, &format!("{}1", of.prefix)).unwrap()["signs_from"], Value::Null);
+    }
+    server.kill();
+    server.start_again();
+    assert_eq!(waits(&server), from, "by what is stored");
+    let receipt = |server: &Server| text(&server.operator().get(&format!("/v1/receipts/{order}")).ok(), "/serial_no");
+    assert_eq!(receipt(&server), "PLATFORM-SM2-1");
+    // With the old keys alone they go on, and take the list themselves, over an answer that an old one signs.
+    let taken = runtime.block_on(async {
+        let [sm2, rsa] = landlord.by_pairs(&server, &old);
+        let [by_sm2, by_rsa] = [sm2.platform_keys().await.unwrap(), rsa.platform_keys().await.unwrap()];
+        for of in &BOTH {
+            let next = format!("{}2", of.prefix);
+            assert!(!old.knows(&next) && by_sm2.knows(&next) && by_rsa.knows(&next), "{next}");
+        }
+        by_sm2
+    });
+
+    let lost = json!({"version": 1, "step": "compromise"});
+    server.operator().post("/v1/ark/keys/platform%2Fsigning/step?reason=lost", &lost).ok();
+    assert_eq!((sign(&server, 1), sign(&server, 2)), ([None, Some(true)], [Some(true), Some(false)]));
+    assert_eq!(receipt(&server), "PLATFORM-SM2-2");
+    // The overlap of the other pair ends.
+    server.kill();
+    server.set(&[], &[AT_ONCE]);
+    server.start_again();
+    assert_eq!((sign(&server, 1), sign(&server, 2)), ([None, Some(false)], [Some(true); 2]));
+    assert_eq!(listed(&server, "PLATFORM-RSA-2").unwrap()["signs_from"], Value::Null);
+    runtime.block_on(async {
+        for (at, client) in landlord.by_pairs(&server, &taken).iter().enumerate() {
+            assert_eq!(landlord.looks(client).await.unwrap()["id"], json!(landlord.id), "{}", BOTH[at].files);
+        }
+        for (client, of) in landlord.by_pairs(&server, &old).iter().zip(&BOTH) {
+            let error = landlord.looks(client).await.unwrap_err();
+            assert!(matches!(&error, Error::PlatformKey(serial) if *serial == format!("{}2", of.prefix)), "{error}");
+        }
+    });
+}
+
+#[test]
+fn without_an_overlap_answers_go_by_the_new_keys_at_once_and_the_client_is_told_to_take_them() {
+    let mut server = Server::start_with(&[AT_ONCE]);
     let market = Market::open(&server);
     let landlord = Landlord::of(&market);
     let runtime = Runtime::new().unwrap();
@@ -150,8 +212,8 @@ fn told(market: &Market, name: &str, receivers: &[Receiver; 2], count: usize) ->
 }
 
 #[test]
-fn webhooks_go_by_the_new_keys_at_once() {
-    let server = Server::start();
+fn without_an_overlap_webhooks_go_by_the_new_keys_at_once() {
+    let server = Server::start_with(&[AT_ONCE]);
     let market = Market::open(&server);
     let landlord = Landlord::of(&market);
     let receivers = [Receiver::start(Manner::Take), Receiver::start(Manner::Take)];
@@ -184,7 +246,7 @@ fn webhooks_go_by_the_new_keys_at_once() {
 
 #[test]
 fn a_receipt_of_the_old_key_verifies_until_that_is_compromised() {
-    let server = Server::start();
+    let server = Server::start_with(&[AT_ONCE]);
     let market = Market::open(&server);
     let landlord = Landlord::of(&market);
     let order = text(&market.paid(), "/id");

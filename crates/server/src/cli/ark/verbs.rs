@@ -55,7 +55,7 @@ pub(crate) enum Keys {
         /// Its name.
         name: String,
     },
-    /// Make a new version, which protects from now on.
+    /// Make a new version, which protects from now on; of a key that signs for the platform, after its overlap.
     Rotate {
         /// Its name.
         name: String,
@@ -314,10 +314,11 @@ const KEY: [Field; 8] = [
     number("rotate_after_uses"),
     number("destroy_wait_ms"),
 ];
-const VERSIONS: [Field; 7] = [
+const VERSIONS: [Field; 8] = [
     number("version"),
     text("state"),
     text("created_at"),
+    text("signs_from"),
     text("destroy_at"),
     number("uses"),
     text("check_value"),

@@ -101,6 +101,8 @@ pub(crate) struct ArkVersionView {
     #[schema(example = "active")]
     state: &'static str,
     created_at: String,
+    /// From when it signs, of one that stands beside the one before it: of the platform's signing keys.
+    signs_from: Option<String>,
     /// When it is destroyed, if that waits.
     destroy_at: Option<String>,
     /// Counted up after a crash, never down.
@@ -121,6 +123,7 @@ impl ArkKeyView {
             version: version.version,
             state: version.state.name(),
             created_at: time(version.created),
+            signs_from: version.signs_from.map(time),
             destroy_at: version.destroy_at.map(time),
             uses: version.uses,
             check_value: version.check_value.map(hex::encode),
@@ -201,7 +204,8 @@ pub(crate) async fn get(
 
 /// Rotate a key
 ///
-/// A new version protects from now on; the one before still opens and verifies.
+/// A new version protects from now on; the one before still opens and verifies. Of the platform's signing keys the one before signs
+/// until the new one was there for `ark.signing_overlap_seconds`.
 #[utoipa::path(
     post, path = "/v1/ark/keys/{name}/rotate", tag = "ark_key", params(("name" = String, Path, example = "orders"), Why),
     responses((status = OK, body = ArkKeyView))

@@ -4,8 +4,8 @@
 //! ```text
 //! Lintel-Timestamp, Lintel-Nonce, Lintel-Serial, Lintel-Signature = base64(SIGN(timestamp \n nonce \n body \n))
 //! ```
-//! The serial number of a platform's key is `PLATFORM-SM2-` or `PLATFORM-RSA-` and the version of the key; versions before the
-//! present one stay in the list as long as they verify, so that a rotation overlaps.
+//! The serial number of a platform's key is `PLATFORM-SM2-` or `PLATFORM-RSA-` and the version of the key. A rotation overlaps on both
+//! sides: the next version is in the list before it signs, and versions before stay there as long as they verify.
 
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use domain::certificate::CertificateAlgorithm;
+use domain::envelope::Time;
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,6 +34,7 @@ use super::super::App;
 use super::super::answer::blocking;
 use super::super::error::ApiError;
 use super::super::sensitive;
+use super::super::wire::time_text;
 use super::pem;
 use crate::shell::clock::wall_ms;
 
@@ -153,8 +155,12 @@ pub(crate) struct PlatformKeyView {
     scheme: &'static str,
     /// In PEM.
     public_key: String,
-    /// Whether it signs now; one that does not may still verify what it signed before.
+    /// Whether it signs now; one that does not may still verify what it signed before, or sign later.
     signs: bool,
+    /// From when it signs, of one that waits: it takes the place of the one that signs now, at once if that may sign no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2026-03-06T01:00:00Z")]
+    signs_from: Option<String>,
     /// Whether sensitive fields are encrypted with it now; one with which they no longer are may still open what was.
     encrypts: bool,
 }
@@ -169,7 +175,7 @@ pub(crate) struct PlatformKeysView {
 ///
 /// Its public keys: they verify the answers to requests that a certificate signed, and sensitive fields are encrypted with those that
 /// encrypt (`Lintel-Encryption-Serial`). The answer to this is signed like any other; a
-/// merchant's first look is signed with its API secret.
+/// merchant's first look is signed with its API secret. A next key that signs stands here before it does: take the list daily.
 #[utoipa::path(get, path = "/v1/platform-keys", tag = "certificate", responses((status = OK, body = PlatformKeysView)))]
 pub(crate) async fn platform_keys(State(app): State<App>) -> Result<Json<PlatformKeysView>, ApiError> {
     let keys = app.ark.keys();
@@ -191,10 +197,10 @@ fn shown(keys: &dyn KeyUse) -> Result<Vec<PlatformKeyView>, ApiError> {
     for scheme in Scheme::ALL {
         let Some((name, prefix)) = key_of(scheme) else { continue };
         let verifies = |state| matches!(state, KeyState::Active | KeyState::Suspended | KeyState::Deactivated);
-        for (version, current, public_key) in versions(keys, name, verifies)? {
-            let serial_no = format!("{prefix}{version}");
-            let scheme = scheme.name();
-            all.push(PlatformKeyView { serial_no, scheme, public_key, signs: current, encrypts: false });
+        for Listed { version, is_current: signs, from, public_key } in versions(keys, name, verifies)? {
+            let (serial_no, scheme) = (format!("{prefix}{version}"), scheme.name());
+            let signs_from = from.map(|from| time_text(Time(from)));
+            all.push(PlatformKeyView { serial_no, scheme, public_key, signs, signs_from, encrypts: false });
         }
     }
     all.extend(encrypting(keys)?);
@@ -205,29 +211,38 @@ fn shown(keys: &dyn KeyUse) -> Result<Vec<PlatformKeyView>, ApiError> {
 fn encrypting(keys: &dyn KeyUse) -> Result<Vec<PlatformKeyView>, ApiError> {
     let mut all = Vec::new();
     for (name, prefix, scheme) in ENCRYPTING {
-        for (version, current, public_key) in versions(keys, name, |state| state == KeyState::Active)? {
+        for listed in versions(keys, name, |state| state == KeyState::Active)? {
+            let Listed { version, is_current: encrypts, from: _, public_key } = listed;
             let serial_no = format!("{prefix}{version}");
-            all.push(PlatformKeyView { serial_no, scheme, public_key, signs: false, encrypts: current });
+            all.push(PlatformKeyView { serial_no, scheme, public_key, signs: false, signs_from: None, encrypts });
         }
     }
     Ok(all)
 }
 
-/// The versions of a pair in such a state, whether each is the current one, and their public halves in PEM; none of a pair that is not
-/// made yet.
-fn versions(
-    keys: &dyn KeyUse,
-    name: &str,
-    shows: impl Fn(KeyState) -> bool,
-) -> Result<Vec<(u32, bool, String)>, ApiError> {
+/// A version of a pair.
+struct Listed {
+    version: u32,
+    is_current: bool,
+    /// From when it is, of one that waits.
+    from: Option<i64>,
+    /// Its public half in PEM.
+    public_key: String,
+}
+
+/// The versions of a pair in such a state; none of a pair that is not made yet.
+fn versions(keys: &dyn KeyUse, name: &str, shows: impl Fn(KeyState) -> bool) -> Result<Vec<Listed>, ApiError> {
     let info = match keys.info(name) {
         Err(ark::keys::Error::Unknown(_)) => return Ok(Vec::new()),
         info => info.map_err(|error| super::super::ark::error_of(&error))?,
     };
-    let active = info.versions.iter().rev().find(|version| version.state == KeyState::Active).map(|v| v.version);
+    let now = wall_ms();
+    let current = info.current(now).map(|version| version.version);
     let shown = info.versions.iter().filter(|version| shows(version.state));
     let told = shown.filter_map(|version| {
-        Some((version.version, active == Some(version.version), pem::of_key(version.public.as_ref()?)))
+        let public_key = pem::of_key(version.public.as_ref()?);
+        let from = version.signs_from.filter(|from| *from > now);
+        Some(Listed { version: version.version, is_current: current == Some(version.version), from, public_key })
     });
     Ok(told.collect())
 }
