@@ -60,7 +60,8 @@ impl Sealer {
 }
 
 impl PlatformKeys {
-    /// Those of a list that was had over a request signed with a secret.
+    /// Those of a list that was had over a request signed with a secret, or with a pair while the key that signed it is believed: not
+    /// after one was known to others.
     ///
     /// # Errors
     /// [`CredentialError`].
