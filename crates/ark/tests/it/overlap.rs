@@ -68,6 +68,10 @@ fn a_next_version_signs_once_it_was_there_for_the_overlap() {
     assert_eq!(states(&service, SIGNING_KEY), [State::Deactivated, State::Active]);
     assert_eq!(signs(&service, SIGNING_KEY, [11, 35]), [2, 2], "also by a clock that went back");
     service.verify(&at(35), SIGNING_KEY, b"message", &old).expect("the old one verifies what it signed");
+
+    drop(service);
+    let service = again(directory.path(), &root).with_overlap(9 * DAY);
+    assert_eq!(signs(&service, SIGNING_KEY, [11, 35]), [2, 2], "also by a longer overlap");
 }
 
 #[test]
@@ -92,6 +96,31 @@ fn it_signs_at_once_where_the_one_before_may_sign_no_more() {
     service.rotate(&at(1), SIGNING_KEY).expect("rotated");
     service.step(&at(2), SIGNING_KEY, 2, Step::Compromise).expect("taken");
     assert_eq!(signs(&service, SIGNING_KEY, [2, 48]), [1, 1], "one that waits and is lost takes nobody's place");
+}
+
+#[test]
+fn one_that_waits_and_is_suspended_resumes_only_once_the_one_before_has_ended() {
+    let (_directory, service, _root) = service();
+    let service = service.with_overlap(DAY);
+    make(&service, SIGNING_KEY, Rotation::default());
+    service.rotate(&at(1), SIGNING_KEY).expect("rotated");
+    service.step(&at(2), SIGNING_KEY, 2, Step::Suspend).expect("taken");
+    service.tick(&at(48)).expect("ticked");
+    assert_eq!(states(&service, SIGNING_KEY), [State::Active, State::Suspended]);
+    assert_eq!(signs(&service, SIGNING_KEY, [2, 48]), [1, 1]);
+    let refused = service.step(&at(48), SIGNING_KEY, 2, Step::Resume).expect_err("one is active");
+    assert_eq!(refused.code(), "key_state");
+
+    // One that is made meanwhile waits for itself, and takes the place.
+    service.rotate(&at(49), SIGNING_KEY).expect("rotated");
+    assert_eq!(signs(&service, SIGNING_KEY, [49, 72, 73]), [1, 1, 3]);
+    service.tick(&at(73)).expect("ticked");
+    assert_eq!(states(&service, SIGNING_KEY), [State::Deactivated, State::Suspended, State::Active]);
+    service.step(&at(74), SIGNING_KEY, 3, Step::Compromise).expect("taken");
+    assert_eq!(service.sign(&at(74), SIGNING_KEY, b"message").expect_err("none is active").code(), "key_state");
+    assert_eq!(service.info(SIGNING_KEY).expect("known").current(at(74).now), None);
+    service.step(&at(74), SIGNING_KEY, 2, Step::Resume).expect("resumed");
+    assert_eq!(signs(&service, SIGNING_KEY, [2, 74]), [2, 2], "it waits for nobody");
 }
 
 #[test]
