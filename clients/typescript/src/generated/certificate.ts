@@ -77,8 +77,10 @@ export interface PlatformKeyView {
   scheme: string;
   /** What `Lintel-Serial` names it by. */
   serial_no: string;
-  /** Whether it signs now; one that does not may still verify what it signed before. */
+  /** Whether it signs now; one that does not may still verify what it signed before, or sign later. */
   signs: boolean;
+  /** From when it signs, of one that waits: it takes the place of the one that signs now, at once if that may sign no more. */
+  signs_from?: string | null;
 }
 
 /** The platform's keys. */
