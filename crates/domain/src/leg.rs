@@ -27,6 +27,15 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber};
 
+/// Digits of the interbank number (联行号) that name the bank.
+pub(crate) const BANK_DIGITS: usize = 3;
+
+/// The bank that an interbank number names, as rules, rates and [`Instrument::Card`] name it: its first three digits.
+#[must_use]
+pub fn bank_of_number(number: &str) -> Option<String> {
+    number.get(..BANK_DIGITS).map(String::from)
+}
+
 /// What pays.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Instrument {

@@ -18,14 +18,12 @@ use super::legs_of;
 use crate::attempt::FailureClass;
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::leg::{Instrument, Leg, LegStatus};
+use crate::leg::{BANK_DIGITS, Instrument, Leg, LegStatus};
 use crate::order::{Order, OrderStatus, name_fits};
 use crate::refusal::{Refusal, RefusalCode};
 
 /// The most channels beside the first.
 pub const MAX_ALTERNATIVES: usize = 3;
-/// Digits of the interbank number that name a bank.
-const BANK_DIGITS: usize = 3;
 
 /// Refuses a route that cannot be taken.
 pub(super) fn check(instrument: &Instrument) -> Result<(), Refusal> {

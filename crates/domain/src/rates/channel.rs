@@ -18,13 +18,10 @@ use crate::calendar::Date;
 use crate::channel::ChannelName;
 use crate::envelope::Time;
 use crate::ids::{LegId, RealNameCheckId, SignUpId};
-use crate::leg::Instrument;
+use crate::leg::{Instrument, bank_of_number};
 use crate::real_name_check::RealNameCheck;
 use crate::sign_up::{self, SignUp};
 use crate::state::State;
-
-/// Digits of the interbank number (联行号) that name the bank.
-const BANK_DIGITS: usize = 3;
 
 /// Which way the money of a try goes, if it moves any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -183,13 +180,13 @@ pub fn unknown(state: &State, today: Date) -> impl Iterator<Item = RateKey> + '_
 }
 
 fn key_of_check(state: &State, check: &RealNameCheck) -> RateKey {
-    let (date, bank) = (Date::in_shanghai(check.requested_at), short(&check.bank).unwrap_or_default());
+    let (date, bank) = (Date::in_shanghai(check.requested_at), bank_of_number(&check.bank).unwrap_or_default());
     let product = state.users.get(check.user.0).map(|user| user.product.clone()).unwrap_or_default();
     RateKey { date, direction: Direction::Check, channel: check.rail.into(), product, bank }
 }
 
 fn key_of_sign_up(state: &State, row: &SignUp) -> RateKey {
-    let (date, bank) = (Date::in_shanghai(row.requested_at), short(&row.bank).unwrap_or_default());
+    let (date, bank) = (Date::in_shanghai(row.requested_at), bank_of_number(&row.bank).unwrap_or_default());
     let product = state.users.get(row.payer.0).map(|user| user.product.clone()).unwrap_or_default();
     RateKey { date, direction: Direction::SignUp, channel: row.channel_name(), product, bank }
 }
@@ -201,17 +198,13 @@ fn key_of(state: &State, attempt: &Attempt) -> Option<RateKey> {
         }
         Operation::Refund { .. } => (Direction::Back, bank_of_payer(state, attempt)),
         Operation::Pay { bank, .. } => {
-            (Direction::Out, bank.as_ref().and_then(|bank| short(&bank.code)).unwrap_or_default())
+            (Direction::Out, bank.as_ref().and_then(|bank| bank_of_number(&bank.code)).unwrap_or_default())
         }
         // A month's batch is answered by its file: it is no try whose answer is late.
         Operation::FundCapture { .. } | Operation::FundRelease { .. } | Operation::FundBatch { .. } => return None,
     };
     let (date, channel) = (Date::in_shanghai(attempt.requested_at), attempt.channel_name());
     Some(RateKey { date, direction, channel, product: product(state, attempt.purpose), bank })
-}
-
-fn short(code: &str) -> Option<String> {
-    code.get(..BANK_DIGITS).map(String::from)
 }
 
 /// The bank of the card that pays or is paid back: a payment has it; a refund goes to its payment's, and a top-up has that of its signing.
@@ -383,7 +376,7 @@ mod tests {
             [(Direction::In, "success"), (Direction::Back, "not_found"), (Direction::Out, "user"),]
         );
         assert!(Bank { name: "ICBC".into(), code: "102100099996".into() }.is_valid());
-        assert_eq!((short("102100099996").as_deref(), short("1")), (Some("102"), None));
+        assert_eq!((bank_of_number("102100099996").as_deref(), bank_of_number("1")), (Some("102"), None));
     }
 
     #[test]

@@ -15,12 +15,9 @@ use crate::attempt::Rail;
 use crate::channel::ChannelName;
 use crate::envelope::Time;
 use crate::ids::{CustomerId, SignUpId, UserId};
-use crate::leg::Instrument;
+use crate::leg::{Instrument, bank_of_number};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
-
-/// Digits of the interbank number that name a bank.
-const BANK_DIGITS: usize = 3;
 
 /// Refuses agreements that were signed here by another customer, or cancelled.
 ///
@@ -114,13 +111,8 @@ impl CardFacts {
             credit |= if rows.is_empty() { said } else { rows.iter().any(|row| of.is_credit_card(row)) };
             oldest = oldest.into_iter().chain(rows).min_by_key(|row| row.id);
         }
-        Self { credit, bank: oldest.and_then(bank_of).or(named) }
+        Self { credit, bank: oldest.and_then(|row| bank_of_number(&row.bank)).or(named) }
     }
-}
-
-/// The first digits of the number of the bank that a signing names.
-fn bank_of(row: &SignUp) -> Option<String> {
-    row.bank.get(..BANK_DIGITS).map(String::from)
 }
 
 /// The instruments of a payer, cards as their signings recorded them.
@@ -148,5 +140,7 @@ pub(crate) fn as_signed(
 /// answer comes.
 pub(crate) fn bank_signed(of: &State, channel: &ChannelName, agreement: &str, before: Time) -> Option<String> {
     let rows = signings(of, channel, agreement).into_iter();
-    rows.filter(|row| row.signed_at.is_some_and(|at| at <= before)).min_by_key(|row| row.id).and_then(bank_of)
+    rows.filter(|row| row.signed_at.is_some_and(|at| at <= before))
+        .min_by_key(|row| row.id)
+        .and_then(|row| bank_of_number(&row.bank))
 }

@@ -5,6 +5,7 @@ use channels::routing::{Asked, Paying};
 use domain::account::Owner;
 use domain::attempt::FailureClass;
 use domain::ids::{AccountId, PayoutId};
+use domain::leg::bank_of_number;
 use domain::money::{Currency, Minor};
 use domain::payout::{
     Bank, CancelReason, CreatePayout, Destination, PayTo, Payout, PayoutAction, PayoutKind, PayoutStatus,
@@ -23,9 +24,6 @@ use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::payment::routed;
 use super::wire::{Amount, parse, parse_some, time_text, word};
-
-/// Digits of the interbank number (联行号) by which rules name a bank.
-const BANK_DIGITS: usize = 3;
 
 /// What to pay.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -240,7 +238,7 @@ pub(super) async fn leaves_by(app: &App, bank: Option<&Bank>, amount: Minor) -> 
     if offered.len() < 2 {
         return Ok(offered.first().and_then(|only| only.word.clone()));
     }
-    let bank = bank.and_then(|bank| bank.code.get(..BANK_DIGITS)).map(str::to_owned);
+    let bank = bank.and_then(|bank| bank_of_number(&bank.code));
     let asked = Asked { paying: Paying::Payout, bank, amount, offered: offered.to_vec() };
     Ok(routed(app, &asked).await?.into_iter().next().and_then(|channel| channel.word))
 }

@@ -16,6 +16,7 @@ use domain::attempt::Rail;
 use domain::book::Subject;
 use domain::channel::ChannelName;
 use domain::ids::{AccountId, SignUpId};
+use domain::leg::bank_of_number;
 use domain::order::{ItemKind, Order};
 use domain::sign_up::SignUp;
 use serde::{Deserialize, Serialize};
@@ -33,8 +34,6 @@ const FUND: &str = "fund";
 const BALANCE: &str = "balance";
 /// What the id of a page begins with; its rail follows.
 const PAGE: &str = "page_";
-/// Digits of the interbank number that name a bank.
-const BANK_DIGITS: usize = 3;
 
 /// What a payer can pay with.
 #[derive(Debug, Serialize, ToSchema)]
@@ -149,7 +148,7 @@ pub(super) fn listed(
             r#type: "card",
             mask: Some(row.account.mask.clone()),
             rail: row.rail.name(),
-            bank: bank_of(row),
+            bank: bank_of_number(&row.bank),
             credit: state.is_credit_card(row),
             amount_max: Amount(order.payable()),
             needs: if password { vec!["pay_password"] } else { Vec::new() },
@@ -192,11 +191,6 @@ fn balance_of(state: &domain::State, order: &Order) -> Option<AccountId> {
     pays.map(|account| account.id)
 }
 
-/// The first digits of a card's bank's number.
-fn bank_of(row: &SignUp) -> Option<String> {
-    row.bank.get(..BANK_DIGITS).map(str::to_owned)
-}
-
 /// The instruments that the ids of a payment stand for.
 ///
 /// # Errors
@@ -229,7 +223,7 @@ fn card_of(
         agreements: all.iter().filter_map(agreement).collect(),
         mask: row.account.mask.clone(),
         rail: None,
-        bank: all.first().and_then(|first| bank_of(first)),
+        bank: all.first().and_then(|first| bank_of_number(&first.bank)),
         amount,
         credit: state.is_credit_card(row),
     })
