@@ -406,7 +406,7 @@ pub(crate) fn apply(state: &mut State, event: &CardClearingEvent) {
                     card_transaction::change(state, *other, |row| row.awaits_file = true);
                 }
             }
-            session::await_session(state, Rail::UnionPay, clearing.date, clearing.net());
+            session::await_session(state, clearing.session(), clearing.net());
             if clearing.voucher.is_some() {
                 session::booked_ahead(state, clearing.session(), clearing.net());
             }

@@ -488,7 +488,7 @@ pub(crate) fn apply_taken(state: &mut State, clearing: &Clearing, matched: &[Att
         leg_cleared(state, *id, clearing.date);
     }
     returns::apply_cleared(state, clearing.date, returned);
-    session::await_session(state, clearing.rail, clearing.date, clearing.net());
+    session::await_session(state, clearing.session(), clearing.net());
     if clearing.voucher.is_some() {
         session::booked_ahead(state, clearing.session(), clearing.net());
     }

@@ -454,7 +454,7 @@ pub(crate) fn apply(state: &mut State, event: &ReserveLineEvent) {
         ReserveLineEvent::Taken(line) => {
             state.line_references.insert(line.reference.clone(), line.id);
             if let Some((session, amount)) = line.of_session() {
-                await_session(state, session.rail, session.date, amount.saturating_neg());
+                await_session(state, session, amount.saturating_neg());
                 if line.voucher.is_none() {
                     booked_ahead(state, session, amount.saturating_neg());
                 }

@@ -37,7 +37,7 @@ use crate::own_transfer::{OwnTransfer, OwnTransferStatus};
 use crate::payout::{Payout, PayoutStatus};
 use crate::rates::{RateSums, Rates};
 use crate::recall::{Kind, Left, PerKind, RowId};
-use crate::reserve_line::{LineTarget, session};
+use crate::reserve_line::{LineTarget, ReserveLine, session};
 use crate::split_plan::SplitPlan;
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
@@ -285,22 +285,19 @@ impl State {
 
     /// What concerns the institution's own money.
     fn index_own_money(&mut self) {
-        let allocations = all(&self.suspense_items).flat_map(|item| &item.allocations);
-        let sessions = session::restored_sessions(
-            all(&self.clearings).map(|it| (it.rail, it.date, it.session_net())),
-            all(&self.card_clearings).map(|it| (Rail::UnionPay, it.date, it.net())),
-            all(&self.reserve_lines),
-            allocations.filter_map(|it| Some((it.session?, it.amount))),
-        );
+        let found = || all(&self.suspense_items).flat_map(|item| &item.allocations);
+        let of_found = |it: &suspense::Allocation| Some((it.session?, it.amount));
+        let files = all(&self.clearings).map(|it| (it.session(), it.session_net()));
+        let cards = all(&self.card_clearings).map(|it| (it.session(), it.net()));
+        let lines = all(&self.reserve_lines).filter_map(ReserveLine::of_session);
+        let sessions = session::restored(files.chain(cards), lines.chain(found().filter_map(of_found)));
+        // Of what was booked before its line: what booked it, the lines that booked nothing, and what left 1101.
         let bank = self.institution.get(&(Subject::CentralBank, Currency::Cny));
-        let allocations = all(&self.suspense_items).flat_map(|item| &item.allocations);
-        let cards = all(&self.card_clearings).filter(|it| it.voucher.is_some());
         let files = all(&self.clearings).map(|it| (it.session(), it.booked_ahead()));
-        let booked = session::restored_booked(
-            files.chain(cards.map(|it| (it.session(), it.net()))),
-            all(&self.reserve_lines),
-            allocations.filter(|it| Some(&it.to) == bank).filter_map(|it| Some((it.session?, it.amount))),
-        );
+        let cards = all(&self.card_clearings).filter(|it| it.voucher.is_some()).map(|it| (it.session(), it.net()));
+        let lines = all(&self.reserve_lines).filter(|it| it.voucher.is_none()).filter_map(ReserveLine::of_session);
+        let left = found().filter(|it| Some(&it.to) == bank).filter_map(of_found);
+        let booked = session::restored(files.chain(cards), lines.chain(left));
         self.booked_sessions = Index::restored(booked);
         let of_session = |(&(rail, date), &awaited): (&(Rail, Date), &Minor)| {
             ((Currency::Cny, awaited, LineTarget::Clearing { rail, date }), ())

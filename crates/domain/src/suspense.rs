@@ -532,7 +532,7 @@ pub(crate) fn apply(state: &mut State, event: &SuspenseEvent) {
             let allocation = item.allocations.last_mut().expect("the voucher before allocated it");
             allocation.session = Some(*session);
             let (change, to) = (allocation.amount.saturating_neg(), allocation.to);
-            sessions::await_session(state, session.rail, session.date, change);
+            sessions::await_session(state, *session, change);
             // What left 1101 was there twice.
             if state.accounts.get(to.0).is_some_and(|account| account.subject == Subject::CentralBank) {
                 sessions::booked_ahead(state, *session, change);

@@ -558,7 +558,7 @@ pub(crate) fn apply(state: &mut State, event: &DifferenceEvent) {
             ended(state, &settled.also, DifferenceEnd::Settled { approval, accepted, booked: 0, by_line: None });
             let file = state.clearings.get(difference.clearing.0).expect("decide looked at the file");
             let (of, date) = (file.session(), file.date);
-            session::await_session(state, of.rail, date, booked);
+            session::await_session(state, of, booked);
             if ahead.is_some() {
                 session::booked_ahead(state, of, booked);
             }

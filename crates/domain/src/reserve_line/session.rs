@@ -14,7 +14,7 @@ use alloc::vec;
 
 use minicbor::{Decode, Encode};
 
-use super::{LineTarget, ReserveLine, TakeReserveLine};
+use super::{LineTarget, TakeReserveLine};
 use crate::attempt::Rail;
 use crate::book::Subject;
 use crate::calendar::Date;
@@ -96,7 +96,7 @@ fn post_session(
 }
 
 /// Changes what a clearing session awaits by `change`.
-pub(crate) fn await_session(state: &mut State, rail: Rail, date: Date, change: Minor) {
+pub(crate) fn await_session(state: &mut State, Session { rail, date }: Session, change: Minor) {
     let target = LineTarget::Clearing { rail, date };
     let awaited = state.awaited_sessions.get(&(rail, date)).copied().unwrap_or_default();
     state.awaited_lines.remove(&(Currency::Cny, awaited, target));
@@ -121,45 +121,17 @@ pub(crate) fn booked_ahead(state: &mut State, session: Session, change: Minor) {
     }
 }
 
-/// What of the sessions was booked before their lines, from what booked it, the lines that booked nothing and what suspense gave back.
-pub(crate) fn restored_booked<'a>(
-    booked: impl Iterator<Item = (Session, Minor)>,
-    lines: impl Iterator<Item = &'a ReserveLine>,
-    found: impl Iterator<Item = (Session, Minor)>,
+/// What is left of each session: what came to it less what went, without those that are even.
+pub(crate) fn restored(
+    came: impl Iterator<Item = (Session, Minor)>,
+    went: impl Iterator<Item = (Session, Minor)>,
 ) -> BTreeMap<(Rail, Date), Minor> {
     let mut sessions: BTreeMap<(Rail, Date), Minor> = BTreeMap::new();
-    let lines = lines.filter(|line| line.voucher.is_none()).filter_map(ReserveLine::of_session);
-    let less = lines.chain(found).map(|(session, amount)| (session, amount.saturating_neg()));
-    for (Session { rail, date }, amount) in booked.chain(less) {
+    let less = went.map(|(session, amount)| (session, amount.saturating_neg()));
+    for (Session { rail, date }, amount) in came.chain(less) {
         let sum = sessions.entry((rail, date)).or_default();
         *sum = sum.saturating_add(amount);
     }
-    sessions.retain(|_, booked| *booked != 0);
-    sessions
-}
-
-/// What every clearing session still awaits, from the parts taken, the lines matched and what suspense had of it.
-pub(crate) fn restored_sessions<'a>(
-    clearings: impl Iterator<Item = (Rail, Date, Minor)>,
-    cards: impl Iterator<Item = (Rail, Date, Minor)>,
-    lines: impl Iterator<Item = &'a ReserveLine>,
-    found: impl Iterator<Item = (Session, Minor)>,
-) -> BTreeMap<(Rail, Date), Minor> {
-    let mut sessions: BTreeMap<(Rail, Date), Minor> = BTreeMap::new();
-    for (rail, date, net) in clearings.chain(cards) {
-        let sum = sessions.entry((rail, date)).or_default();
-        *sum = sum.saturating_add(net);
-    }
-    for line in lines {
-        if let Some((Session { rail, date }, amount)) = line.of_session() {
-            let sum = sessions.entry((rail, date)).or_default();
-            *sum = sum.saturating_sub(amount);
-        }
-    }
-    for (Session { rail, date }, amount) in found {
-        let sum = sessions.entry((rail, date)).or_default();
-        *sum = sum.saturating_sub(amount);
-    }
-    sessions.retain(|_, awaited| *awaited != 0);
+    sessions.retain(|_, sum| *sum != 0);
     sessions
 }
